@@ -1,0 +1,1 @@
+"""Student -> trials in Docker -> pass@1 with an interval -> comparison."""

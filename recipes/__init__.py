@@ -1,0 +1,1 @@
+"""Whole experiments: one YAML file each, and the worlds some of them bring along."""

@@ -1,0 +1,113 @@
+"""Every error this project raises on purpose.
+
+A `TerminalLegoError` is meant for a user: its message names the value, the rule it breaks and the way
+out, and a command line prints it without a traceback. The classes under `TrialError` keep the names
+Harbor uses, because they are stored in `result.json` as `exception_info.exception_type`.
+"""
+
+
+class TerminalLegoError(Exception):
+    """Base of the family."""
+
+
+class ConfigError(TerminalLegoError, ValueError):
+    """A setting, or a pair of settings, that cannot work."""
+
+
+class TaskError(TerminalLegoError, ValueError):
+    """A task directory that cannot be read, named by file and field."""
+
+
+class TrajectoryError(TerminalLegoError, ValueError):
+    """A trajectory that cannot be read, named by file and line."""
+
+
+class RenderError(TerminalLegoError, ValueError):
+    """A conversation that cannot become tokens and loss weights."""
+
+
+class StudentError(TerminalLegoError, ValueError):
+    """A model or tokenizer that cannot be used as asked."""
+
+
+class EngineUnavailableError(TerminalLegoError, RuntimeError):
+    """No Docker engine answers and none may be started."""
+
+
+class TrialError(TerminalLegoError, RuntimeError):
+    """Something that ended a trial, or a phase of it."""
+
+
+class InfrastructureError(TrialError):
+    """The machinery failed, not the agent: never scored as a zero."""
+
+
+class SandboxError(InfrastructureError):
+    """The container or the engine stopped answering."""
+
+
+class CommandTimeoutError(InfrastructureError):
+    """A command in the container ran past its limit; a phase turns it into its own error.
+
+    `output` is what the command had printed by then.
+    """
+
+    def __init__(self, message: str, output: str = ""):
+        super().__init__(message)
+        self.output = output
+
+
+class CancelledError(InfrastructureError):
+    """The job was asked to stop while this trial ran."""
+
+
+class HealthcheckError(InfrastructureError):
+    """`[environment.healthcheck]` did not pass."""
+
+
+class EnvironmentStartTimeoutError(InfrastructureError):
+    """Build and start took longer than `[environment] build_timeout_sec`."""
+
+
+class SandboxBuildFailedError(InfrastructureError):
+    """The image could not be built or found."""
+
+
+class AgentSetupError(InfrastructureError):
+    """The terminal session could not be opened."""
+
+
+class AgentSetupTimeoutError(InfrastructureError):
+    """The terminal session was not ready in time."""
+
+
+class ModelUnavailableError(InfrastructureError):
+    """The model's server did not answer after the retries."""
+
+
+class VerifierTimeoutError(InfrastructureError):
+    """tests/test.sh ran longer than `[verifier] timeout_sec`."""
+
+
+class RewardFileNotFoundError(InfrastructureError):
+    """The verifier wrote neither reward.json nor reward.txt."""
+
+
+class RewardFileEmptyError(InfrastructureError):
+    """The verifier's reward file has no bytes."""
+
+
+class VerifierOutputParseError(InfrastructureError):
+    """The verifier's reward is not a finite number, or not a flat object of them."""
+
+
+class AgentTimeoutError(TrialError):
+    """The agent used up its time; the verifier still runs and the reward counts."""
+
+
+class ContextLengthExceededError(TrialError):
+    """The conversation no longer fits the model; the verifier still runs and the reward counts."""
+
+
+class OutputLengthExceededError(TrialError):
+    """The reply was cut at the model's output limit."""

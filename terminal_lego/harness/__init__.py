@@ -1,0 +1,1 @@
+"""Trials: a task, a container, an agent, a verifier, and the record of what happened."""

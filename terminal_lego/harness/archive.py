@@ -1,0 +1,93 @@
+"""Files into and out of a container, as tar streams. Everything that goes in belongs to root."""
+
+import io
+import tarfile
+import tempfile
+import time
+from collections.abc import Container, Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+MEMBER_BYTES = 64 * 1024 * 1024
+
+
+def pack(sources: dict[str, Path], folders: tuple[str, ...] = ()) -> IO[bytes]:
+    """A tar to be unpacked at `/`.
+
+    Args:
+        sources: place in the container -> file, or folder whose contents go there. Executable bits,
+            links and modification times are kept; shell scripts are always executable.
+        folders: folders to create, writable by everyone.
+    """
+    buffer = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for folder in folders:
+            entry = tarfile.TarInfo(folder.strip("/"))
+            entry.type, entry.mode, entry.mtime = tarfile.DIRTYPE, 0o777, int(time.time())
+            tar.addfile(entry)
+        for place, source in sources.items():
+            for path, name in _members(source, PurePosixPath(place)):
+                tar.add(path, str(name).lstrip("/"), recursive=False, filter=_owned_by_root)
+    buffer.seek(0)
+    return buffer
+
+
+def unpack(chunks: Iterator[bytes], dest: Path, only: Container[str] | None = None) -> None:
+    """Write the files of a tar whose first component stands for `dest`.
+
+    Only folders and regular files up to 64 MiB: links and devices of a container mean nothing here. A file
+    that is already there is kept, so a container can never replace what the host has recorded.
+
+    Args:
+        only: names directly below `dest` to take; None for all.
+    """
+    with tarfile.open(fileobj=io.BufferedReader(_Chunks(chunks)), mode="r|") as tar:
+        for member in tar:
+            parts = PurePosixPath(member.name).parts[1:]
+            target = dest.joinpath(*parts)
+            unwanted = only is not None and (not parts or parts[0] not in only)
+            if unwanted or ".." in parts or target.exists():
+                continue
+            if member.isdir():
+                target.mkdir(parents=True)
+            elif member.isreg() and member.size <= MEMBER_BYTES:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(tar.extractfile(member).read())
+
+
+def _members(source: Path, place: PurePosixPath) -> Iterator[tuple[Path, PurePosixPath]]:
+    if not source.is_dir():
+        yield source, place
+        return
+    for path in sorted(source.rglob("*")):
+        yield path, place / path.relative_to(source).as_posix()
+
+
+def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = "root"
+    if not entry.issym():
+        runs = entry.isdir() or entry.mode & 0o100 or entry.name.endswith(".sh")
+        entry.mode = 0o755 if runs else 0o644
+    return entry
+
+
+class _Chunks(io.RawIOBase):
+    """A byte iterator as a file that can be read once."""
+
+    def __init__(self, chunks: Iterator[bytes]):
+        self._chunks = iter(chunks)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = chunk
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size

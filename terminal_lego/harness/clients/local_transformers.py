@@ -1,0 +1,143 @@
+"""A student served inside this process: greedy decoding, one batch for all trials that wait."""
+
+import queue
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from terminal_lego.errors import ContextLengthExceededError, ModelUnavailableError, StudentError
+from terminal_lego.harness.clients import Completion
+from terminal_lego.trajectory import Message
+
+if TYPE_CHECKING:
+    import torch
+
+GATHER_SECONDS = 0.02
+"""How long a batch waits for one more request: far below a turn, enough for trials in step."""
+
+
+@dataclass
+class _Request:
+    messages: list[Message]
+    answer: "Future[Completion]" = field(default_factory=Future)
+
+
+class LocalStudent:
+    """A `ChatClient` over a Transformers model in this process; safe to call from many threads.
+
+    Args:
+        path: folder or hub name of a causal language model with a chat template.
+        max_new_tokens: longest reply; a longer one ends with finish_reason "length".
+        max_batch: most conversations generated for at once.
+
+    Raises:
+        StudentError: the model cannot be loaded or has no chat template.
+    """
+
+    def __init__(self, path: str | Path, *, max_new_tokens: int = 256, max_batch: int = 16) -> None:
+        self.model = str(path)
+        self._max_new_tokens = max_new_tokens
+        self._max_batch = max_batch
+        self._tokenizer, self._network = _load(self.model)
+        self._context = self._network.config.max_position_embeddings
+        self._requests: queue.Queue[_Request | None] = queue.Queue()
+        self._worker = threading.Thread(target=self._serve, name="local-student", daemon=True)
+        self._worker.start()
+
+    def complete(self, messages: list[Message], *, timeout: float | None = None) -> Completion:
+        """Raises ContextLengthExceededError, or ModelUnavailableError after `timeout` seconds."""
+        request = _Request(messages)
+        self._requests.put(request)
+        try:
+            return request.answer.result(timeout)
+        except TimeoutError as error:
+            raise ModelUnavailableError(f"{self.model}: no reply within {timeout:.0f} s") from error
+
+    def close(self) -> None:
+        self._requests.put(None)
+        self._worker.join()
+
+    def __enter__(self) -> "LocalStudent":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _serve(self) -> None:
+        while (first := self._requests.get()) is not None:
+            batch, closing = [first], False
+            while len(batch) < self._max_batch and not closing:
+                try:
+                    request = self._requests.get(timeout=GATHER_SECONDS)
+                except queue.Empty:
+                    break
+                closing = request is None
+                if request is not None:
+                    batch.append(request)
+            self._answer(batch)
+            if closing:
+                return
+
+    def _answer(self, batch: list[_Request]) -> None:
+        fitting = []
+        for request in batch:
+            ids = self._tokenizer.apply_chat_template(
+                request.messages, add_generation_prompt=True, return_dict=True
+            )["input_ids"]
+            if len(ids) + self._max_new_tokens > self._context:
+                request.answer.set_exception(
+                    ContextLengthExceededError(
+                        f"{len(ids)} prompt tokens and {self._max_new_tokens} for the reply exceed the "
+                        f"{self._context} that {self.model} can hold"
+                    )
+                )
+            else:
+                fitting.append((request, ids))
+        if not fitting:
+            return
+        try:
+            replies = self._generate([ids for _, ids in fitting])
+        except Exception as error:  # the waiting trials must hear of it, whatever it is
+            for request, _ in fitting:
+                request.answer.set_exception(ModelUnavailableError(f"{self.model}: {error}"))
+            return
+        for (request, ids), reply in zip(fitting, replies, strict=True):
+            request.answer.set_result(self._completion(reply, len(ids)))
+
+    def _generate(self, prompts: list[list[int]]) -> "torch.Tensor":
+        import torch
+
+        padded = self._tokenizer.pad({"input_ids": prompts}, padding_side="left", return_tensors="pt")
+        with torch.inference_mode():
+            sequences = self._network.generate(
+                **padded.to(self._network.device), max_new_tokens=self._max_new_tokens, do_sample=False
+            )
+        return sequences[:, padded["input_ids"].shape[1] :]
+
+    def _completion(self, reply: "torch.Tensor", prompt_tokens: int) -> Completion:
+        ids = reply.tolist()
+        stopped = self._tokenizer.eos_token_id in ids
+        if stopped:
+            ids = ids[: ids.index(self._tokenizer.eos_token_id)]
+        return Completion(
+            text=self._tokenizer.decode(ids),
+            finish_reason="stop" if stopped else "length",
+            prompt_tokens=prompt_tokens,
+            completion_tokens=len(ids) + stopped,
+        )
+
+
+def _load(path: str) -> tuple[Any, Any]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        network = AutoModelForCausalLM.from_pretrained(path, dtype="auto")
+    except (OSError, ValueError) as error:
+        raise StudentError(f"{path}: not a model that can be loaded ({error}); give a folder or a hub name.") from error
+    if tokenizer.chat_template is None:
+        raise StudentError(f"{path}: its tokenizer has no chat template; save one as chat_template.jinja beside it.")
+    return tokenizer, network.eval().to("cuda" if torch.cuda.is_available() else "cpu")

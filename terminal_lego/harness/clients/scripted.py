@@ -1,0 +1,18 @@
+"""A client that follows a policy written in Python: for tests, demonstrations and synthetic teachers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from terminal_lego.harness.clients import Completion
+from terminal_lego.trajectory import Message
+
+
+@dataclass
+class ScriptedClient:
+    """Answers with whatever `policy` makes of the conversation so far."""
+
+    policy: Callable[[list[Message]], str]
+    model: str = "scripted"
+
+    def complete(self, messages: list[Message], *, timeout: float | None = None) -> Completion:
+        return Completion(self.policy(messages))

@@ -1,0 +1,28 @@
+# Opens $session, with everything its pane prints going to $log, and leaves an interactive
+# non-login bash on a cleared screen: the shell a terminal recorder would have started.
+command -v tmux >/dev/null || exit 42
+export TERM=xterm-256color SHELL=/bin/bash
+
+mkdir -p "$(dirname "$log")"
+tmux new-session -d -s "$session" -x 160 -y 40 'bash --login' \; \
+    pipe-pane -t "$session" "cat > '$log'" || exit 1
+# Set once the pane exists, this leaves the pane its 2,000 lines: agents are used to that.
+tmux set-option -g history-limit 10000000
+
+# Wait, 10 s at most, until the cursor stands behind a prompt and on a row that fits.
+prompt_on_row() {
+    for _ in $(seq 500); do
+        read -r column row < <(tmux display-message -p -t "$session" '#{cursor_x} #{cursor_y}')
+        [ "${column:-0}" -gt 0 ] && [ "$row" "$@" ] && return
+        sleep 0.02
+    done
+}
+
+prompt_on_row -ge 0
+login_row=$row
+tmux send-keys -t "$session" bash Enter
+prompt_on_row -gt "$login_row"
+tmux send-keys -t "$session" clear Enter
+prompt_on_row -le "$login_row"
+tmux clear-history -t "$session"
+tmux has-session -t "$session"

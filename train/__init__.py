@@ -1,0 +1,1 @@
+"""`python -m train`: recipe, data, tokens and masks, SFT, student."""

@@ -1,0 +1,262 @@
+"""Every setting of a run, typed. An impossible one is refused when its block is constructed.
+
+The YAML blocks in conf/ and the recipes in recipes/ are merged onto these classes; `train.compose.build`
+turns the merged result into one `TrainConfig`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from terminal_lego.curation.config import SelectionConfig
+from terminal_lego.errors import ConfigError
+
+PRECISIONS = ("fp32", "bf16")
+DATA_FORMATS = ("auto",)
+MASKS = ("assistant",)
+SCHEDULERS = ("constant", "constant_with_warmup", "cosine", "linear")
+TRACKING_MODES = ("auto", "online", "offline", "disabled")
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"sft": {"seed": 0}} as {"sft.seed": 0}."""
+    leaves: dict[str, Any] = {}
+    for key, value in settings.items():
+        leaves |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return leaves
+
+
+def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{key}={value} is not known: choose one of {', '.join(allowed)}.")
+
+
+def _at_least(key: str, value: float | None, least: float) -> None:
+    if value is not None and value < least:
+        raise ConfigError(f"{key}={value} is too small: give at least {least}.")
+
+
+def _above_zero(key: str, value: float | None) -> None:
+    if value is not None and not value > 0:
+        raise ConfigError(f"{key}={value} must be above 0.")
+
+
+def _share(key: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ConfigError(f"{key}={value} is out of range: give at least 0 and less than 1.")
+
+
+@dataclass
+class StudentConfig:
+    """The model to teach.
+
+    Attributes:
+        name_or_path: a model folder, or a name on the Hugging Face hub.
+        max_length: tokens of one conversation, in training and in trials.
+        model_limit: positions the model was built for.
+        precision: fp32 or bf16.
+        gradient_checkpointing: recompute activations to save memory.
+        chat_template: a .jinja file; null uses the template that comes with the tokenizer.
+    """
+
+    name_or_path: str = ""
+    max_length: int = 1024
+    model_limit: int = 1024
+    precision: str = "bf16"
+    gradient_checkpointing: bool = False
+    chat_template: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name_or_path:
+            raise ConfigError("student.name_or_path is empty: name a model folder or a hub model.")
+        _one_of("student.precision", self.precision, PRECISIONS)
+        _at_least("student.max_length", self.max_length, 2)
+        if self.max_length > self.model_limit:
+            raise ConfigError(
+                f"student.max_length={self.max_length} is beyond what {self.name_or_path} can read "
+                f"(student.model_limit={self.model_limit}): lower student.max_length to it or below."
+            )
+        if self.chat_template and not Path(self.chat_template).is_file():
+            raise ConfigError(f"student.chat_template={self.chat_template} is no file: name a .jinja file.")
+
+
+@dataclass
+class DataConfig:
+    """Where the trajectories come from.
+
+    Attributes:
+        path: a file or folder that `terminal_lego.formats.read_trajectories` can read, or a list of them.
+        format: auto decides by content.
+    """
+
+    path: Any = None
+    format: str = "auto"
+
+    def __post_init__(self) -> None:
+        _one_of("data.format", self.format, DATA_FORMATS)
+        if not self.paths:
+            raise ConfigError("data.path is empty: name a file or folder of trajectories, or a recipe.")
+        for path in self.paths:
+            if not path.exists():
+                raise ConfigError(f"data.path={path} does not exist: name a file or folder of trajectories.")
+
+    @property
+    def paths(self) -> list[Path]:
+        given = self.path if isinstance(self.path, list) else [self.path]
+        return [Path(str(path)).expanduser() for path in given if path not in (None, "")]
+
+
+@dataclass
+class MaskConfig:
+    """Which tokens carry loss.
+
+    Attributes:
+        name: assistant (every assistant message and its end-of-turn token).
+    """
+
+    name: str = "assistant"
+
+    def __post_init__(self) -> None:
+        _one_of("mask.name", self.name, MASKS)
+
+
+@dataclass
+class SftConfig:
+    """Supervised fine-tuning.
+
+    Attributes:
+        max_steps, epochs: when to stop; exactly one of them is set.
+        batch_size: conversations per device and micro-batch.
+        accumulation: micro-batches per optimiser step.
+        scheduler: a transformers scheduler name.
+        warmup: share of the steps in which the learning rate rises.
+        beta1, beta2, weight_decay: AdamW.
+        clip: largest gradient norm.
+        seed: of the data order and of anything random in the trainer.
+        max_length: tokens; a longer conversation is dropped whole, never cut.
+        logging_steps, save_steps: optimiser steps between two log lines, two checkpoints.
+    """
+
+    max_steps: int | None = None
+    epochs: float | None = None
+    batch_size: int = 1
+    accumulation: int = 1
+    learning_rate: float = 1e-5
+    scheduler: str = "cosine"
+    warmup: float = 0.0
+    beta1: float = 0.9
+    beta2: float = 0.999
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    seed: int = 0
+    max_length: int = 1024
+    logging_steps: int = 1
+    save_steps: int = 100
+
+    def __post_init__(self) -> None:
+        if self.max_steps is None and self.epochs is None:
+            raise ConfigError("sft.max_steps and sft.epochs are both null: set one, to end the training.")
+        if self.max_steps is not None and self.epochs is not None:
+            raise ConfigError(
+                f"sft.max_steps={self.max_steps} and sft.epochs={self.epochs} both say when training stops: "
+                "set one of them to null."
+            )
+        _one_of("sft.scheduler", self.scheduler, SCHEDULERS)
+        for key in ("max_steps", "batch_size", "accumulation", "logging_steps", "save_steps"):
+            _at_least(f"sft.{key}", getattr(self, key), 1)
+        _at_least("sft.max_length", self.max_length, 2)
+        _at_least("sft.seed", self.seed, 0)
+        _at_least("sft.weight_decay", self.weight_decay, 0)
+        for key in ("epochs", "learning_rate", "clip"):
+            _above_zero(f"sft.{key}", getattr(self, key))
+        for key in ("warmup", "beta1", "beta2"):
+            _share(f"sft.{key}", getattr(self, key))
+
+
+@dataclass
+class EvaluationConfig:
+    """Trials of the base and the trained student.
+
+    Attributes:
+        enabled: false trains only.
+        tasks: a task folder, a folder of them, or a glob; or `package.module:split` for a world whose
+            module has `write_tasks(split, folder)`.
+        attempts: trials per task and student.
+        concurrency: trials at one time.
+        max_turns: replies of the student per trial.
+        max_new_tokens: of one reply.
+        timeout: seconds for the agent in one trial.
+    """
+
+    enabled: bool = False
+    tasks: str | None = None
+    attempts: int = 1
+    concurrency: int = 4
+    max_turns: int = 50
+    max_new_tokens: int = 2048
+    timeout: float = 900.0
+
+    def __post_init__(self) -> None:
+        if self.enabled and not self.tasks:
+            raise ConfigError(
+                "evaluation.enabled=true needs tasks: set evaluation.tasks=<folder>, or evaluation=skip."
+            )
+        for key in ("attempts", "concurrency", "max_turns", "max_new_tokens"):
+            _at_least(f"evaluation.{key}", getattr(self, key), 1)
+        _above_zero("evaluation.timeout", self.timeout)
+
+
+@dataclass
+class TrackingConfig:
+    """Weights & Biases; metrics.jsonl in the run directory is written in every mode.
+
+    Attributes:
+        mode: auto (online when WANDB_API_KEY is set, else offline; WANDB_MODE decides when set),
+            online, offline, or disabled.
+    """
+
+    mode: str = "auto"
+    project: str = "terminal-lego"
+    entity: str | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("tracking.mode", self.mode, TRACKING_MODES)
+        if not self.project:
+            raise ConfigError("tracking.project is empty: name a W&B project.")
+
+
+@dataclass
+class TrainConfig:
+    """A whole experiment.
+
+    Attributes:
+        recipe: the recipe's name, null for a run put together on the command line.
+        teacher: shorthand that selection.teacher follows.
+        run_dir: where the run is written; null for runs/<recipe>/<time>, an existing one is continued.
+        dry_run: stop before training.
+    """
+
+    student: StudentConfig
+    data: DataConfig
+    selection: SelectionConfig
+    mask: MaskConfig
+    sft: SftConfig
+    evaluation: EvaluationConfig
+    tracking: TrackingConfig
+    recipe: str | None = None
+    teacher: str | None = None
+    run_dir: str | None = None
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.sft.max_length > self.student.model_limit:
+            raise ConfigError(
+                f"sft.max_length={self.sft.max_length} is beyond what {self.student.name_or_path} can read "
+                f"(student.model_limit={self.student.model_limit}): lower sft.max_length to it or below."
+            )
+        if self.evaluation.enabled and self.evaluation.max_new_tokens >= self.student.model_limit:
+            raise ConfigError(
+                f"evaluation.max_new_tokens={self.evaluation.max_new_tokens} leaves no room for a prompt "
+                f"(student.model_limit={self.student.model_limit}): lower it."
+            )

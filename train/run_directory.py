@@ -1,0 +1,146 @@
+"""A run directory tells its own story, from the first second on.
+
+    config.yaml        every setting, resolved
+    provenance.json    what was typed, commit, packages, data digests, hardware (provenance-2.json: 2nd start)
+    code.diff          what was not committed
+    events.jsonl       starts and stages, as they happen
+    metrics.jsonl      training metrics by step, as they happen
+    result.json        the figures, written when they are complete
+"""
+
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from terminal_lego.errors import ConfigError
+from train import json_files, provenance
+from train.config import TrainConfig, flat
+
+RUNS = Path("runs")
+# Settings that may differ between the first start of a run and a later one.
+_FREE_KEYS = ("run_dir", "dry_run")
+
+
+def typed() -> list[str]:
+    """The command-line words of this run: of this job, when Hydra started several."""
+    from hydra.core.hydra_config import HydraConfig
+
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else sys.argv[1:]
+
+
+def reserve(config: TrainConfig) -> Path:
+    """The run directory's path: `config.run_dir`, or a fresh empty runs/<recipe>/<time>."""
+    if config.run_dir:
+        return Path(config.run_dir).expanduser().resolve()
+    parent = RUNS.resolve() / (config.recipe or "custom")
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    for suffix in ("", *(f"_{number}" for number in range(2, 1000))):
+        path = parent / (stamp + suffix)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return path
+    raise ConfigError(f"{parent / stamp} is taken a thousand times: name a folder with run_dir=<folder>.")
+
+
+class RunDirectory:
+    """An open run directory.
+
+    Attributes:
+        path: absolute.
+        is_resumed: whether an earlier start left its settings here.
+        digests: sha256 of every data source, by path.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        """Creates or continues the directory at `config.run_dir` and records this start.
+
+        Raises ConfigError when the directory holds something else, or a run with other settings.
+        """
+        self.path = reserve(config)
+        self.is_resumed = (self.path / "config.yaml").exists()
+        settings = settings_of(config)
+        if self.is_resumed:
+            _refuse_other_settings(self.path, settings)
+        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise ConfigError(f"run_dir={self.path} is not empty and holds no run: name a new folder.")
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.digests = {str(path): provenance.digest(path) for path in config.data.paths}
+        self._record_start(settings)
+        json_files.write_whole(self.path / "config.yaml", yaml.safe_dump(settings, sort_keys=False))
+        _link_latest(self.path)
+
+    def event(self, name: str, **fields: Any) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        json_files.append_line(self.path / "events.jsonl", {"time": now, "event": name, **fields})
+
+    def log_metrics(self, step: int, metrics: Mapping[str, Any]) -> None:
+        json_files.append_line(self.path / "metrics.jsonl", {"step": step, **metrics})
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Logged metrics by step. A step logged again after a resume keeps the later values."""
+        by_step: dict[int, dict[str, Any]] = {}
+        for record in json_files.read_lines(self.path / "metrics.jsonl"):
+            by_step.setdefault(record["step"], {}).update(record)
+        return [by_step[step] for step in sorted(by_step)]
+
+    def write_result(self, result: Mapping[str, Any]) -> Path:
+        path = self.path / "result.json"
+        json_files.write_json(path, result)
+        return path
+
+    def _record_start(self, settings: dict[str, Any]) -> None:
+        starts = len(list(self.path.glob("provenance*.json"))) + 1
+        suffix = "" if starts == 1 else f"-{starts}"
+        git, diff = provenance.git_state()
+        if diff:
+            json_files.write_whole(self.path / f"code{suffix}.diff", diff)
+        words = provenance.masked_words(typed())
+        record = {
+            "typed": words,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "git": git,
+            "config": settings,
+            "seeds": {key: value for key, value in flat(settings).items() if key.split(".")[-1] == "seed"},
+            "data": [{"path": path, "sha256": sha256} for path, sha256 in self.digests.items()],
+            "hardware": provenance.hardware(),
+            "software": provenance.software(),
+            "packages": provenance.packages(),
+        }
+        json_files.write_json(self.path / f"provenance{suffix}.json", record)
+        self.event("start", number=starts, typed=words, commit=git["commit"])
+
+
+def settings_of(config: TrainConfig) -> dict[str, Any]:
+    """The settings as plain values, without the keys that do not belong to the experiment, secrets masked."""
+    settings = dataclasses.asdict(config)
+    return provenance.masked({key: value for key, value in settings.items() if key not in _FREE_KEYS})
+
+
+def _refuse_other_settings(path: Path, settings: dict[str, Any]) -> None:
+    before, now = flat(yaml.safe_load((path / "config.yaml").read_text())), flat(settings)
+    differing = sorted(key for key in before | now if before.get(key) != now.get(key))
+    if differing:
+        changes = ", ".join(f"{key} ({before.get(key)} there, {now.get(key)} now)" for key in differing)
+        raise ConfigError(
+            f"run_dir={path} was started with other settings: {changes}. Repeat them, or leave run_dir out "
+            "to start a new run."
+        )
+
+
+def _link_latest(path: Path) -> None:
+    """Points runs/latest at a run below runs/."""
+    runs = RUNS.resolve()
+    if not path.is_relative_to(runs):
+        return
+    draft = runs / f".latest.{os.getpid()}"
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(path.relative_to(runs), target_is_directory=True)
+    draft.replace(runs / "latest")

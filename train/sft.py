@@ -1,0 +1,214 @@
+"""Supervised fine-tuning through TRL, resumable, on tokens and labels that are final already."""
+
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from terminal_lego.errors import StudentError
+from train.config import SftConfig, StudentConfig
+from train.render import Example
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+
+COMPLETE = "complete"
+"""Written into a checkpoint folder last: one without it was interrupted and is not continued from."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training came to.
+
+    Attributes:
+        path: the student: weights, tokenizer, chat template, generation config.
+        steps: optimiser steps in all, earlier starts included.
+        tokens: trained tokens (loss weight above 0) that passed through the model, earlier starts included.
+        loss: mean over the last logged steps.
+    """
+
+    path: Path
+    steps: int
+    tokens: int
+    loss: float
+
+
+def load_tokenizer(student: StudentConfig) -> "PreTrainedTokenizerBase":
+    """Raises StudentError when there is none, or it has no chat template."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(student.name_or_path)
+    except (OSError, ValueError) as error:
+        raise StudentError(
+            f"student.name_or_path={student.name_or_path}: no tokenizer can be loaded ({_first_line(error)}); "
+            "give a folder or a name on the hub that can be reached."
+        ) from error
+    if student.chat_template:
+        tokenizer.chat_template = Path(student.chat_template).read_text()
+    if not tokenizer.chat_template:
+        raise StudentError(
+            f"student.name_or_path={student.name_or_path} has no chat template; set student.chat_template to a file."
+        )
+    return tokenizer
+
+
+def sft(
+    examples: Sequence[Example],
+    student: StudentConfig,
+    tokenizer: "PreTrainedTokenizerBase",
+    config: SftConfig,
+    folder: Path,
+    *,
+    on_log: Callable[[int, dict[str, float]], None],
+) -> Outcome:
+    """Trains on all examples and saves the student in `folder`.
+
+    A start with checkpoints in `folder` continues from the newest complete one: same next sample, same
+    learning rate, same optimiser state. Ctrl-C and SIGTERM save a checkpoint at the next step first.
+
+    Args:
+        on_log: called with (optimiser step, metrics) every `config.logging_steps`.
+
+    Raises:
+        StudentError: the model cannot be loaded, or the loss is no longer a number.
+        KeyboardInterrupt: a signal asked to stop; the checkpoint is written.
+    """
+    import torch
+    from datasets import Dataset
+    from trl import SFTTrainer
+
+    torch.manual_seed(config.seed)
+    interruption = Interruption()
+    rows = {"input_ids": [e.input_ids for e in examples], "labels": [e.labels for e in examples]}
+    trainer = SFTTrainer(
+        model=_load_model(student),
+        args=_arguments(student, config, folder / "checkpoints"),
+        train_dataset=Dataset.from_dict(rows),
+        processing_class=tokenizer,
+        callbacks=_callbacks(on_log, interruption),
+    )
+    with interruption:
+        trainer.train(resume_from_checkpoint=_newest_checkpoint(folder / "checkpoints"))
+    if interruption.asked:
+        raise KeyboardInterrupt
+    trainer.model.generation_config.eos_token_id = tokenizer.eos_token_id
+    trainer.model.generation_config.pad_token_id = tokenizer.pad_token_id
+    trainer.save_model(str(folder))
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    seen = trainer.state.global_step * config.batch_size * config.accumulation
+    mean_trained = sum(e.trained_tokens for e in examples) / len(examples)
+    return Outcome(folder, trainer.state.global_step, round(seen * mean_trained), losses[-1])
+
+
+class Interruption:
+    """Turns SIGINT and SIGTERM into a wish to stop at the next step, while it is entered.
+
+    A second signal acts as it always does.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        self._before = {number: signal.signal(number, self._ask) for number in self.SIGNALS}
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def _callbacks(
+    on_log: Callable[[int, dict[str, float]], None], interruption: Interruption
+) -> list["TrainerCallback"]:
+    from transformers import TrainerCallback
+
+    class Report(TrainerCallback):
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
+            if "loss" in logs:
+                kept = ("loss", "grad_norm", "learning_rate", "mean_token_accuracy", "epoch")
+                on_log(state.global_step, {f"train/{key}": logs[key] for key in kept if key in logs})
+            if logs.get("loss", 0.0) != logs.get("loss", 0.0):
+                raise StudentError(
+                    f"the loss at step {state.global_step} is not a number; lower sft.learning_rate or sft.clip."
+                )
+
+    class Checkpoints(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if interruption.asked:
+                control.should_save = control.should_training_stop = True
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+    return [Report(), Checkpoints()]
+
+
+def _arguments(student: StudentConfig, config: SftConfig, folder: Path) -> Any:
+    import torch
+    from trl import SFTConfig
+
+    on_cpu = not torch.cuda.is_available()
+    return SFTConfig(
+        output_dir=str(folder),
+        max_steps=config.max_steps or -1,
+        num_train_epochs=config.epochs or 1,
+        per_device_train_batch_size=config.batch_size,
+        gradient_accumulation_steps=config.accumulation,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=config.scheduler,
+        warmup_steps=config.warmup,
+        adam_beta1=config.beta1,
+        adam_beta2=config.beta2,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.clip,
+        seed=config.seed,
+        data_seed=config.seed,
+        logging_steps=config.logging_steps,
+        save_steps=config.save_steps,
+        save_total_limit=2,
+        bf16=student.precision == "bf16",
+        use_cpu=on_cpu,
+        gradient_checkpointing=student.gradient_checkpointing,
+        # Examples longer than sft.max_length were dropped whole; the trainer must not cut any.
+        max_length=None,
+        packing=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        dataloader_pin_memory=not on_cpu,
+        report_to="none",
+    )
+
+
+def _load_model(student: StudentConfig) -> "PreTrainedModel":
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    dtype = torch.bfloat16 if student.precision == "bf16" else torch.float32
+    try:
+        return AutoModelForCausalLM.from_pretrained(student.name_or_path, dtype=dtype)
+    except (OSError, ValueError) as error:
+        raise StudentError(
+            f"student.name_or_path={student.name_or_path} cannot be loaded ({_first_line(error)}); give a folder "
+            "or a name on the hub that can be reached."
+        ) from error
+
+
+def _newest_checkpoint(folder: Path) -> str | None:
+    complete = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
+    return str(max(complete, key=lambda path: int(path.name.split("-")[1]))) if complete else None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
