@@ -93,4 +93,3 @@ class Trajectory:
     def declared_done(self) -> bool:
         """Whether the last reply says that the task is complete."""
         return bool(self.turns) and self.turns[-1].parsed.task_complete
-

@@ -52,7 +52,9 @@ class Example:
     @property
     def labels(self) -> list[int]:
         """`input_ids` where the weight is not zero, `IGNORED` elsewhere (unshifted, as TRL wants them)."""
-        return [token if weight else IGNORED for token, weight in zip(self.input_ids, self.weights, strict=True)]
+        return [
+            token if weight else IGNORED for token, weight in zip(self.input_ids, self.weights, strict=True)
+        ]
 
     @property
     def trained_tokens(self) -> int:
@@ -80,7 +82,9 @@ def render(
     turns = sum(message["role"] == "assistant" for message in messages)
     weights_by_turn = [1.0] * turns if turn_weights is None else list(turn_weights)
     if len(weights_by_turn) != turns:
-        raise RenderError(f"{id}: {len(weights_by_turn)} turn weights for {turns} assistant turns; give one each.")
+        raise RenderError(
+            f"{id}: {len(weights_by_turn)} turn weights for {turns} assistant turns; give one each."
+        )
 
     pieces = list(_pieces(messages, tokenizer, id))
     encoded = tokenizer([text for text, _, _ in pieces], add_special_tokens=False)["input_ids"]
@@ -92,7 +96,7 @@ def render(
         if role == "assistant" and ids[-1] != tokenizer.eos_token_id:
             raise RenderError(
                 f"{id}: turn {turn} ends with {tokenizer.decode(ids[-1:])!r}, not with the end-of-turn token "
-                f"{tokenizer.eos_token!r}; set the tokenizer's eos_token to what its template ends a turn with."
+                f"{tokenizer.eos_token!r}; set eos_token to what the template ends a turn with."
             )
         spans.append(Span(role, turn, len(input_ids), len(input_ids) + len(ids)))
         input_ids += ids
@@ -124,7 +128,7 @@ def _pieces(messages: Sequence[Message], tokenizer: "PreTrainedTokenizerBase", i
         full = text(messages[: index + 1], generate=False)
         if not (prompt.startswith(done) and full.startswith(prompt)):
             raise RenderError(
-                f"{id}: the chat template rewrites earlier messages at turn {turn} (it does not keep prefixes), "
+                f"{id}: the chat template rewrites earlier messages at turn {turn} (it keeps no prefixes), "
                 "so one sequence cannot hold what the server would show; use a template that keeps them, "
                 "such as train/templates/chatml.jinja."
             )

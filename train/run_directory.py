@@ -1,11 +1,11 @@
 """A run directory tells its own story, from the first second on.
 
-    config.yaml        every setting, resolved
-    provenance.json    what was typed, commit, packages, data digests, hardware (provenance-2.json: 2nd start)
-    code.diff          what was not committed
-    events.jsonl       starts and stages, as they happen
-    metrics.jsonl      training metrics by step, as they happen
-    result.json        the figures, written when they are complete
+config.yaml        every setting, resolved
+provenance.json    what was typed, commit, packages, data digests, hardware (provenance-2.json: 2nd start)
+code.diff          what was not committed
+events.jsonl       starts and stages, as they happen
+metrics.jsonl      training metrics by step, as they happen
+result.json        the figures, written when they are complete
 """
 
 import dataclasses

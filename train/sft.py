@@ -1,7 +1,10 @@
 """Supervised fine-tuning through TRL, resumable, on tokens and labels that are final already."""
 
+import json
+import math
 import signal
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -9,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from terminal_lego.errors import StudentError
 from train.config import SftConfig, StudentConfig
+from train.json_files import write_json
+from train.progress import TrainingProgress
 from train.render import Example
 
 if TYPE_CHECKING:
@@ -16,6 +21,10 @@ if TYPE_CHECKING:
 
 COMPLETE = "complete"
 """Written into a checkpoint folder last: one without it was interrupted and is not continued from."""
+
+
+OUTCOME = "outcome.json"
+"""Written into the student's folder last: a start that finds it has nothing left to train."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +52,14 @@ def load_tokenizer(student: StudentConfig) -> "PreTrainedTokenizerBase":
         tokenizer = AutoTokenizer.from_pretrained(student.name_or_path)
     except (OSError, ValueError) as error:
         raise StudentError(
-            f"student.name_or_path={student.name_or_path}: no tokenizer can be loaded ({_first_line(error)}); "
-            "give a folder or a name on the hub that can be reached."
+            f"student.name_or_path={student.name_or_path} has no tokenizer that can be loaded "
+            f"({_first_line(error)}); give a folder, or a name on a hub that can be reached."
         ) from error
     if student.chat_template:
         tokenizer.chat_template = Path(student.chat_template).read_text()
     if not tokenizer.chat_template:
         raise StudentError(
-            f"student.name_or_path={student.name_or_path} has no chat template; set student.chat_template to a file."
+            f"student.name_or_path={student.name_or_path} has no chat template; set student.chat_template."
         )
     return tokenizer
 
@@ -78,19 +87,29 @@ def sft(
     """
     import torch
     from datasets import Dataset
+    from transformers import PrinterCallback, ProgressCallback
     from trl import SFTTrainer
 
+    if (folder / OUTCOME).exists():
+        return Outcome(folder, **json.loads((folder / OUTCOME).read_text()))
     torch.manual_seed(config.seed)
-    interruption = Interruption()
     rows = {"input_ids": [e.input_ids for e in examples], "labels": [e.labels for e in examples]}
     trainer = SFTTrainer(
         model=_load_model(student),
         args=_arguments(student, config, folder / "checkpoints"),
         train_dataset=Dataset.from_dict(rows),
         processing_class=tokenizer,
-        callbacks=_callbacks(on_log, interruption),
     )
-    with interruption:
+    for printer in (ProgressCallback, PrinterCallback):
+        trainer.remove_callback(printer)
+    steps = planned_steps(len(examples), config)
+    per_step = config.batch_size * config.accumulation
+    interruption = Interruption()
+    with (
+        TrainingProgress(steps, per_step * _mean(len(e.input_ids) for e in examples)) as progress,
+        interruption,
+    ):
+        trainer.add_callback(_watcher(on_log, interruption, progress))
         trainer.train(resume_from_checkpoint=_newest_checkpoint(folder / "checkpoints"))
     if interruption.asked:
         raise KeyboardInterrupt
@@ -98,9 +117,25 @@ def sft(
     trainer.model.generation_config.pad_token_id = tokenizer.pad_token_id
     trainer.save_model(str(folder))
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    seen = trainer.state.global_step * config.batch_size * config.accumulation
-    mean_trained = sum(e.trained_tokens for e in examples) / len(examples)
-    return Outcome(folder, trainer.state.global_step, round(seen * mean_trained), losses[-1])
+    figures = {
+        "steps": trainer.state.global_step,
+        "tokens": round(trainer.state.global_step * per_step * _mean(e.trained_tokens for e in examples)),
+        "loss": losses[-1],
+    }
+    write_json(folder / OUTCOME, figures)
+    return Outcome(folder, **figures)
+
+
+def planned_steps(examples: int, config: SftConfig) -> int:
+    """Optimiser steps of a whole training on one device."""
+    if config.max_steps is not None:
+        return config.max_steps
+    micro_batches = math.ceil(examples / config.batch_size)
+    return math.ceil(config.epochs * math.ceil(micro_batches / config.accumulation))
+
+
+def _mean(values: Iterable[float]) -> float:
+    return statistics.fmean(values)
 
 
 class Interruption:
@@ -130,30 +165,35 @@ class Interruption:
             signal.signal(number, handler)
 
 
-def _callbacks(
-    on_log: Callable[[int, dict[str, float]], None], interruption: Interruption
-) -> list["TrainerCallback"]:
+def _watcher(
+    on_log: Callable[[int, dict[str, float]], None], interruption: Interruption, progress: TrainingProgress
+) -> "TrainerCallback":
     from transformers import TrainerCallback
 
-    class Report(TrainerCallback):
+    class Watcher(TrainerCallback):
+        loss: float | None = None
+
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
-            if "loss" in logs:
-                kept = ("loss", "grad_norm", "learning_rate", "mean_token_accuracy", "epoch")
-                on_log(state.global_step, {f"train/{key}": logs[key] for key in kept if key in logs})
-            if logs.get("loss", 0.0) != logs.get("loss", 0.0):
+            if "loss" not in logs:
+                return
+            self.loss = logs["loss"]
+            kept = ("loss", "grad_norm", "learning_rate", "mean_token_accuracy", "epoch")
+            on_log(state.global_step, {f"train/{key}": float(logs[key]) for key in kept if key in logs})
+            if not math.isfinite(self.loss):
                 raise StudentError(
-                    f"the loss at step {state.global_step} is not a number; lower sft.learning_rate or sft.clip."
+                    f"the loss at step {state.global_step} is {self.loss}; "
+                    "lower sft.learning_rate or sft.clip."
                 )
 
-    class Checkpoints(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            progress.update(state.global_step, self.loss)
             if interruption.asked:
                 control.should_save = control.should_training_stop = True
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
 
-    return [Report(), Checkpoints()]
+    return Watcher()
 
 
 def _arguments(student: StudentConfig, config: SftConfig, folder: Path) -> Any:
@@ -200,8 +240,8 @@ def _load_model(student: StudentConfig) -> "PreTrainedModel":
         return AutoModelForCausalLM.from_pretrained(student.name_or_path, dtype=dtype)
     except (OSError, ValueError) as error:
         raise StudentError(
-            f"student.name_or_path={student.name_or_path} cannot be loaded ({_first_line(error)}); give a folder "
-            "or a name on the hub that can be reached."
+            f"student.name_or_path={student.name_or_path} cannot be loaded ({_first_line(error)}); "
+            "give a folder, or a name on a hub that can be reached."
         ) from error
 
 

@@ -105,6 +105,7 @@ def _open(tracking: TrackingConfig, mode: str, path: Path, config: dict[str, Any
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         print(f"W&B cannot be reached ({reason}); this run is tracked offline in {path / 'wandb'}.")
+        wandb.teardown()  # else its service still holds the run's id
         return start("offline")
 
 

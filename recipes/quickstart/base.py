@@ -70,8 +70,8 @@ def drill(model: "PreTrainedModel", pieces: list[int], seed: int) -> Iterator[tu
         while len(recent) < 10 or sum(recent[-10:]) < 10 * PASS_MARK:
             if step == MOST_STEPS:
                 raise StudentError(
-                    f"copy drill with seed {seed}: accuracy {recent[-1]:.2f} at length {length} after {step} steps "
-                    f"is below {PASS_MARK}; try another seed"
+                    f"copy drill with seed {seed}: accuracy {recent[-1]:.2f} at length {length} after {step} "
+                    f"steps is below {PASS_MARK}; try another seed"
                 )
             local, trained = spans(length, len(pieces), generator)
             hidden = model.model(input_ids=vocabulary[local]).last_hidden_state[:, :-1]

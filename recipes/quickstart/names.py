@@ -1,6 +1,6 @@
 """Made-up names and values, split so that no held-out string is ever seen in training.
 
-A name is two or three consonant-vowel syllables and sometimes a digit, a value has four digits. The
+A name is two or three consonant-vowel syllables, a value has four digits. The
 split of a string is a hash of the whole string; the syllables themselves are shared between splits, so
 the claim a held-out task supports is "unseen strings of known pieces", nothing wider.
 """
@@ -18,26 +18,28 @@ def belongs(text: str, split: str) -> bool:
 
 
 class Names:
-    """Draws names and values of one split for one task; no two names begin alike or contain each other."""
+    """Draws names and values of one split for one task.
+
+    No syllable occurs twice in a task and no digit twice in a value, so that a piece says which piece
+    comes next: with two layers and 64 dimensions a student cannot keep more context than that.
+    """
 
     def __init__(self, rng: random.Random, split: str) -> None:
         self._rng = rng
         self._split = split
-        self._taken: list[str] = []
+        self._syllables = list(SYLLABLES)
+        self._values: set[str] = set()
 
     def name(self) -> str:
         while True:
-            text = "".join(self._rng.sample(SYLLABLES, k=self._rng.choice((2, 2, 3))))
-            if self._rng.random() < 0.25:
-                text += str(self._rng.randrange(1, 10))
-            clash = any(text[:2] == other[:2] or text in other or other in text for other in self._taken)
-            if not clash and belongs(text, self._split):
-                self._taken.append(text)
-                return text
+            pieces = self._rng.sample(self._syllables, k=self._rng.choice((2, 2, 3)))
+            if belongs("".join(pieces), self._split):
+                self._syllables = [piece for piece in self._syllables if piece not in pieces]
+                return "".join(pieces)
 
     def value(self) -> str:
         while True:
-            text = str(self._rng.randrange(1000, 10000))
-            if text not in self._taken and belongs(text, self._split):
-                self._taken.append(text)
+            text = "".join(self._rng.sample("0123456789", k=4))
+            if text not in self._values and belongs(text, self._split):
+                self._values.add(text)
                 return text

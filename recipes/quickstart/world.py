@@ -14,8 +14,12 @@ from recipes.quickstart.families import FAMILIES, Family
 from recipes.quickstart.names import Names
 from terminal_lego.task import Task, TaskConfig, write_task
 
-CLASSES = {"train": ("usual", "loud"), "heldout": ("usual", "loud", "silent"), "final": ("usual", "loud", "silent")}
-SIZES = {"train": 1400, "heldout": 60, "final": 60}
+CLASSES = {
+    "train": ("usual", "loud"),
+    "heldout": ("usual", "loud", "silent"),
+    "final": ("usual", "loud", "silent"),
+}
+SIZES = {"train": 1200, "heldout": 60, "final": 60}
 IMAGE = "terminal-lego/base:1"
 
 
@@ -53,7 +57,9 @@ def _scenario(family: Family, klass: str, names: Names, rng: random.Random) -> S
     files = {slots["file"]: family.entries(rng, names, slots["subject"], slots["value"])}
     files |= {name: family.entries(rng, names, None, "") for name in others}
     folder = slots["folder"]
-    return Scenario(family, klass, slots, {f"{folder}/{name}": "\n".join(files[name]) + "\n" for name in files})
+    return Scenario(
+        family, klass, slots, {f"{folder}/{name}": "\n".join(files[name]) + "\n" for name in files}
+    )
 
 
 def write_tasks(split: str, folder: Path, count: int | None = None, seed: int = 0) -> list[Task]:
@@ -96,7 +102,8 @@ def _verifier(scenario: Scenario) -> str:
     return (
         "#!/bin/bash\n"
         f'left=$(cd /app/{slots["folder"]} && LC_ALL=C ls | tr "\\n" " ")\n'
-        f'if {family.check.format_map(slots)} && [ "$left" = "{listing} " ]; then reward=1; else reward=0; fi\n'
+        "reward=0\n"
+        f'{family.check.format_map(slots)} && [ "$left" = "{listing} " ] && reward=1\n'
         'echo "left: $left"\n'
         "echo $reward > /logs/verifier/reward.txt\n"
     )

@@ -5,7 +5,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from terminal_lego.errors import InfrastructureError
-from terminal_lego.task import Artifact, Task
+from terminal_lego.task import Task
+from terminal_lego.task_config import Artifact
 
 if TYPE_CHECKING:
     from terminal_lego.harness.sandbox import Sandbox

@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -79,28 +78,34 @@ def _start(progress: Progress) -> "DockerClient":
     folder = _folder()
     log = folder / "dockerd.log"
     progress(f"starting dockerd (data and log in {folder})")
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            ["dockerd", "--data-root", str(folder / "data"), "--pidfile", str(folder / "dockerd.pid")],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd="/",
-        )
-    return _wait(process.pid, process, log)
+    # Not subprocess: its handle complains when the program ends before the engine does.
+    pid = os.posix_spawnp(
+        "dockerd",
+        ["dockerd", "--data-root", str(folder / "data"), "--pidfile", str(folder / "dockerd.pid")],
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    try:
+        return _wait(pid)
+    except EngineUnavailableError as error:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+        raise EngineUnavailableError(f"{error} It said:\n{tail}") from error
+    finally:
+        os.waitpid(pid, os.WNOHANG)
 
 
-def _wait(pid: int, process: subprocess.Popen | None = None, log: Path | None = None) -> "DockerClient":
+def _wait(pid: int) -> "DockerClient":
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    while _is_dockerd(pid) and time.monotonic() < deadline:
         if client := _answering():
             return client
-        if (process and process.poll() is not None) or not _is_dockerd(pid):
-            break
         time.sleep(0.1)
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:]) if log else ""
-    raise EngineUnavailableError(f"dockerd (pid {pid}) gave no answer at {_address()}.\n{tail}".rstrip())
+    raise EngineUnavailableError(f"dockerd (pid {pid}) gave no answer at {_address()}.")
 
 
 def _install(progress: Progress) -> None:

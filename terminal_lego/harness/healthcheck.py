@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING
 
 from terminal_lego.errors import CommandTimeoutError, HealthcheckError
-from terminal_lego.task import Healthcheck
+from terminal_lego.task_config import Healthcheck
 
 if TYPE_CHECKING:
     from terminal_lego.harness.sandbox import Sandbox

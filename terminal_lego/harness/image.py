@@ -28,7 +28,7 @@ def task_image(client: "DockerClient", task: Task, timeout: float) -> "Image":
     from docker.errors import ImageNotFound
 
     named = task.config.environment.docker_image
-    tag = named or f"terminal-lego/task:{context_digest(task.environment)[:32]}"
+    tag = image_tag(task)
     with _locks[tag]:
         try:
             return client.images.get(tag)
@@ -43,7 +43,13 @@ def task_image(client: "DockerClient", task: Task, timeout: float) -> "Image":
         return client.images.get(tag)
 
 
-def context_digest(folder: Path) -> str:
+def image_tag(task: Task) -> str:
+    """The image the task names, or one named after the content of its environment/ folder."""
+    named = task.config.environment.docker_image
+    return named or f"terminal-lego/task:{_context_digest(task.environment)[:32]}"
+
+
+def _context_digest(folder: Path) -> str:
     """sha256 over names, executable bits and contents of a build context."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):

@@ -191,8 +191,9 @@ class _Job:
         limit = time.monotonic() + PATIENCE_SECONDS
         with suppress(SandboxError):
             remove_leftovers(client, self._label)
-            for worker in workers:
-                worker.join(max(limit - time.monotonic(), 0))
+        for worker in workers:
+            worker.join(max(limit - time.monotonic(), 0))
+        with suppress(SandboxError):
             remove_leftovers(client, self._label)
 
     def _write(self) -> None:

@@ -181,7 +181,7 @@ class TrialRecord:
             "n_cache_tokens": None,
             "n_output_tokens": result.completion_tokens,
             "cost_usd": None,
-            "metadata": {"n_episodes": result.turns, **getattr(result, "metadata", {})},
+            "metadata": {"n_episodes": result.turns},
         }
 
     def rewards(self, rewards: dict[str, float]) -> None:

@@ -7,7 +7,7 @@ the machinery failed, not the agent.
 from collections.abc import Container, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import CONFLICT, HTTPException
 from pathlib import Path
 from tarfile import TarError
 from time import monotonic
@@ -218,12 +218,10 @@ class DockerSandbox:
 
     def stop(self) -> None:
         """Kill and remove the container; quiet when it is gone already."""
-        from docker.errors import NotFound
-
         if self._id is None:
             return
-        with _engine_errors("the container could not be removed"), suppress(NotFound):
-            self._client.api.remove_container(self._id, force=True, v=True)
+        with _engine_errors("the container could not be removed"):
+            _remove(self._client, self._id)
         self._id = None
 
     def _put(self, sources: dict[str, Path], folders: tuple[str, ...] = ()) -> None:
@@ -239,14 +237,24 @@ class DockerSandbox:
 
 def remove_leftovers(client: "DockerClient", job: str) -> int:
     """Remove the containers an earlier run of this job left behind; returns how many."""
-    from docker.errors import NotFound
-
     with _engine_errors("leftover containers could not be removed"):
         found = client.api.containers(all=True, filters={"label": f"{JOB_LABEL}={job}"})
         for container in found:
-            with suppress(NotFound):
-                client.api.remove_container(container["Id"], force=True, v=True)
+            _remove(client, container["Id"])
     return len(found)
+
+
+def _remove(client: "DockerClient", container: str) -> None:
+    """Gone when this returns, also when someone else is removing it at the same time."""
+    from docker.errors import APIError, NotFound
+
+    with suppress(NotFound):
+        try:
+            client.api.remove_container(container, force=True, v=True)
+        except APIError as error:
+            if error.status_code != CONFLICT:
+                raise
+            client.api.wait(container, timeout=ENGINE_SECONDS, condition="removed")
 
 
 @contextmanager

@@ -44,6 +44,7 @@ class Terminus2:
         self.profile = profile or Profile.native()
         self.max_turns = UNLIMITED_TURNS if max_turns is None else max_turns
         self.model: str | None = client.model
+        self.config = {"max_turns": max_turns, "profile": self.profile.fingerprint}
 
     def run(self, task: "Task", sandbox: Shell, trial_dir: Path, deadline: Deadline) -> AgentResult:
         """Work on a task; see `Agent.run`. The record is complete whatever ends the run."""

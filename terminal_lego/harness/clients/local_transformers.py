@@ -137,7 +137,9 @@ def _load(path: str) -> tuple[Any, Any]:
         tokenizer = AutoTokenizer.from_pretrained(path)
         network = AutoModelForCausalLM.from_pretrained(path, dtype="auto")
     except (OSError, ValueError) as error:
-        raise StudentError(f"{path}: not a model that can be loaded ({error}); give a folder or a hub name.") from error
+        raise StudentError(f"{path}: cannot be loaded ({error}); give a folder or a hub name.") from error
     if tokenizer.chat_template is None:
-        raise StudentError(f"{path}: its tokenizer has no chat template; save one as chat_template.jinja beside it.")
+        raise StudentError(
+            f"{path}: its tokenizer has no chat template; save one as chat_template.jinja beside it."
+        )
     return tokenizer, network.eval().to("cuda" if torch.cuda.is_available() else "cpu")

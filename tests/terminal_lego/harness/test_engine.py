@@ -1,9 +1,9 @@
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -32,7 +32,7 @@ def no_start(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object, **options: object) -> None:
         raise AssertionError(f"started {arguments}")
 
-    monkeypatch.setattr(module, "subprocess", SimpleNamespace(Popen=refuse))
+    monkeypatch.setattr(os, "posix_spawnp", refuse)
 
 
 @pytest.fixture
@@ -75,17 +75,41 @@ def test_never_starts_one_beside_a_running_one(silence, folder, no_start, sleepe
         connect()
 
 
-def test_a_failed_start_shows_the_end_of_the_log(silence, folder, tmp_path, monkeypatch):
-    program = tmp_path / "bin" / "dockerd"
-    program.parent.mkdir()
-    program.write_text("#!/bin/sh\necho no cgroups here\nexit 1\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(module, "_running_dockerd", lambda: None)
-    monkeypatch.setattr(module, "START_SECONDS", 30)
+@pytest.fixture
+def program(silence, folder, tmp_path, monkeypatch) -> Callable[[str], None]:
+    """Puts a shell script in the place of dockerd."""
+
+    def install(script: str) -> None:
+        path = tmp_path / "bin" / "dockerd"
+        path.parent.mkdir()
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{path.parent}:{os.environ['PATH']}")
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        monkeypatch.setattr(module, "_running_dockerd", lambda: None)
+        monkeypatch.setattr(module, "START_SECONDS", 30)
+
+    return install
+
+
+def test_a_failed_start_shows_the_end_of_the_log(program):
+    program("echo no cgroups here >&2; exit 1")
     with pytest.raises(EngineUnavailableError, match="no cgroups here"):
         connect()
+
+
+def test_a_started_engine_is_recorded_and_can_be_stopped(program, folder, monkeypatch):
+    program('echo "$@"; echo $$ > "$4"; while :; do sleep 0.1; done')
+    monkeypatch.setattr(module, "_answering", lambda: (folder / "dockerd.pid").exists() and "client")
+    said: list[str] = []
+    assert connect(progress=said.append) == "client"
+    assert said == [f"starting dockerd (data and log in {folder})"]
+    assert (folder / "dockerd.log").read_text().startswith(f"--data-root {folder}/data --pidfile {folder}/")
+    pid = int((folder / "dockerd.pid").read_text())
+    assert os.getsid(pid) == pid
+    assert stop()
+    assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGTERM
+    assert not stop()
 
 
 def test_stops_its_own_engine(folder, sleeper):

@@ -188,8 +188,8 @@ def test_an_event_stops_the_job_and_a_rerun_finishes_it(engine, tasks, job_dir):
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_removes_the_containers_and_keeps_what_is_finished(engine, tasks, job_dir, by):
-    program = f"""
-import sys, time
+    program = """
+import sys
 from pathlib import Path
 from terminal_lego.harness.agents import AgentResult
 from terminal_lego.harness.job import run_job

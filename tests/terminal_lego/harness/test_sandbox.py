@@ -1,9 +1,11 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from docker.errors import ImageNotFound
 
 from terminal_lego.errors import (
     CommandTimeoutError,
@@ -14,6 +16,7 @@ from terminal_lego.errors import (
 )
 from terminal_lego.harness import sandbox as module
 from terminal_lego.harness.engine import BASE_IMAGE
+from terminal_lego.harness.image import image_tag
 from terminal_lego.harness.sandbox import DockerSandbox, remove_leftovers
 from terminal_lego.task import Task
 
@@ -199,18 +202,29 @@ def test_leftovers_of_one_job_are_removed(engine, make_task):
         assert (len(containers(engine, mine)), len(containers(engine, other))) == (0, 1)
 
 
-def dockerfile(make_task: Callable[..., Task], name: str, *lines: str, **environment: float) -> Task:
-    text = "\n".join([f"FROM {BASE_IMAGE}", *lines, ""])
-    return make_task(
-        name, files={"environment/Dockerfile": text}, environment={"docker_image": None, **environment}
-    )
+@pytest.fixture
+def dockerfile(engine, make_task: Callable[..., Task]) -> Iterator[Callable[..., Task]]:
+    """Makes tasks with an image of their own, and removes the images afterwards."""
+    tags = []
+
+    def make(name: str, *lines: str, **environment: float) -> Task:
+        text = "\n".join([f"FROM {BASE_IMAGE}", f"ENV TEST={os.getpid()}", *lines, ""])
+        settings = {"docker_image": None, **environment}
+        task = make_task(name, files={"environment/Dockerfile": text}, environment=settings)
+        tags.append(image_tag(task))
+        return task
+
+    yield make
+    for tag in tags:
+        with suppress(ImageNotFound):
+            engine.images.remove(tag)
 
 
-def test_a_dockerfile_is_built_once_for_many_trials(engine, make_task, monkeypatch):
+def test_a_dockerfile_is_built_once_for_many_trials(engine, dockerfile, monkeypatch):
     builds = []
     build = engine.api.build
     monkeypatch.setattr(engine.api, "build", lambda **options: builds.append(1) or build(**options))
-    task = dockerfile(make_task, "built", f"RUN echo {os.urandom(8).hex()} > /made", "USER nobody", "WORKDIR /srv")
+    task = dockerfile("built", "USER nobody", "WORKDIR /srv")
     seen = []
 
     def trial() -> None:
@@ -226,22 +240,22 @@ def test_a_dockerfile_is_built_once_for_many_trials(engine, make_task, monkeypat
     assert len(builds) == 1
 
 
-def test_a_changed_context_is_another_image(engine, make_task):
-    def made(name: str, content: str) -> str:
-        with DockerSandbox(engine, dockerfile(make_task, name, f"RUN echo {content} > /made"), "t") as sandbox:
+def test_a_changed_context_is_another_image(engine, dockerfile):
+    def made(content: str) -> str:
+        with DockerSandbox(engine, dockerfile(content, f"RUN echo {content} > /made"), "trial") as sandbox:
             return sandbox.exec("cat /made").output
 
-    assert [made("one", "1"), made("two", "2")] == ["1\n", "2\n"]
+    assert [made("one"), made("two")] == ["one\n", "two\n"]
 
 
-def test_a_broken_dockerfile_shows_its_end(engine, make_task):
-    task = dockerfile(make_task, "broken", "RUN echo this cannot work && false")
+def test_a_broken_dockerfile_shows_its_end(engine, dockerfile):
+    task = dockerfile("broken", "RUN echo this cannot work && false")
     with pytest.raises(SandboxBuildFailedError, match="this cannot work"):
         DockerSandbox(engine, task, "trial").start()
 
 
-def test_a_slow_dockerfile_is_given_up(engine, make_task):
-    task = dockerfile(make_task, "slow", f"RUN echo {os.urandom(8).hex()}; sleep 600", build_timeout_sec=3)
+def test_a_slow_dockerfile_is_given_up(engine, dockerfile):
+    task = dockerfile("slow", "RUN sleep 600", build_timeout_sec=3)
     with pytest.raises(EnvironmentStartTimeoutError, match="3 s"):
         DockerSandbox(engine, task, "trial").start()
 

@@ -1,0 +1,226 @@
+"""The main path: trajectories in, a measured student out. `run` reads as the list of its steps."""
+
+import importlib
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from terminal_lego.curation.funnel import FunnelRow, funnel_table
+from terminal_lego.curation.select import Selection, select
+from terminal_lego.errors import ConfigError, EngineUnavailableError
+from terminal_lego.formats import ReadResult, read_trajectories
+from terminal_lego.report.page import write_page
+from train.config import TrainConfig
+from train.coverage import coverage, coverage_table
+from train.provenance import git_state
+from train.render import Example, render_trajectory
+from train.result import Finished, result_record, run_report
+from train.run_directory import RunDirectory, settings_of
+from train.sft import Outcome, load_tokenizer, planned_steps, sft
+from train.stages import Stages
+from train.tracking import Tracker
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from eval.evaluate import EvaluationResult
+    from terminal_lego.task import Task
+
+NOT_EVALUATED = 3
+"""Exit status of a run that trained its student and could not evaluate it."""
+
+GROUP = "class"
+"""Key of a task's `[metadata]` that results are broken down by."""
+
+
+def run(config: TrainConfig) -> None:
+    console = Console()
+    directory = RunDirectory(config)
+    stages = Stages(directory, console)
+    console.print(f"Run directory: {directory.path}", soft_wrap=True)
+
+    with stages("read the trajectories"):
+        found = read(config)
+    with stages("select"):
+        selection = select(found.trajectories, config.selection)
+        if selection.kept:
+            tokenizer = load_tokenizer(config.student)
+            examples = render(selection, tokenizer, config)
+        console.print(funnel_table(selection.funnel, [aside.reason for aside in found.set_aside]))
+        refuse_nothing(selection, found, config)
+    with stages("render"):
+        covered = coverage(examples)
+        console.print(coverage_table(covered))
+        console.print(plan(examples, config), soft_wrap=True)
+    if config.dry_run:
+        console.print("Dry run: nothing was trained.")
+        return
+
+    reason = engine_missing(config)
+    if reason:
+        console.print(f"Evaluation will not run: {reason}", style="yellow", soft_wrap=True)
+    with Tracker(directory, config.tracking, settings_of(config)) as tracker:
+        with stages("train"):
+            outcome = train(examples, tokenizer, config, directory, tracker)
+            console.print(
+                f"  {outcome.steps} steps, {outcome.tokens:,} trained tokens, last loss {outcome.loss:.4f}"
+            )
+        results: dict[str, EvaluationResult] = {}
+        if config.evaluation.enabled and not reason:
+            tasks = write_or_find_tasks(config, directory.path / "tasks")
+            for name, path in (("base", config.student.name_or_path), ("student", outcome.path)):
+                with stages(f"evaluate {name}"):
+                    results[name] = evaluate(name, path, tasks, config, directory.path / "trials" / name)
+        reasons = [aside.reason for aside in found.set_aside]
+        finished = Finished(
+            config, directory, reasons, selection, covered, outcome, results, reason, stages.seconds
+        )
+        tracker.summarise([summary(name, result) for name, result in results.items()])
+        show(finished, console)
+    if reason:
+        raise SystemExit(NOT_EVALUATED)
+
+
+def read(config: TrainConfig) -> ReadResult:
+    parts = [read_trajectories(path) for path in config.data.paths]
+    return ReadResult(
+        [trajectory for part in parts for trajectory in part.trajectories],
+        [aside for part in parts for aside in part.set_aside],
+    )
+
+
+def render(selection: Selection, tokenizer: "PreTrainedTokenizerBase", config: TrainConfig) -> list[Example]:
+    """Renders what was kept; a conversation longer than `sft.max_length` is dropped whole, in the funnel."""
+    limit = config.sft.max_length
+    rendered = [(trajectory, render_trajectory(trajectory, tokenizer)) for trajectory in selection.kept]
+    fitting = [(trajectory, example) for trajectory, example in rendered if len(example.input_ids) <= limit]
+    too_long = Counter({f"longer than {limit:,} tokens": len(rendered) - len(fitting)})
+    selection.funnel.append(FunnelRow(f"length: {limit:,} tokens", len(fitting), +too_long))
+    selection.kept[:] = [trajectory for trajectory, _ in fitting]
+    return [example for _, example in fitting]
+
+
+def refuse_nothing(selection: Selection, found: ReadResult, config: TrainConfig) -> None:
+    if selection.kept:
+        return
+    models = Counter(trajectory.model for trajectory in found.trajectories)
+    raise ConfigError(
+        f"nothing is left to train on: {len(found.trajectories)} trajectories were read "
+        f"(of {', '.join(sorted(models)) or 'nobody'}), {len(found.set_aside)} set aside, none passed the "
+        "selection above; loosen selection.*, teacher or sft.max_length, or name other data.path."
+    )
+
+
+def summary(name: str, result: "EvaluationResult") -> dict[str, Any]:
+    low, high = result.interval
+    return {
+        "student": name,
+        "pass@1": result.pass_at_1,
+        "low": low,
+        "high": high,
+        "solved": result.solved,
+        "tasks": result.tasks,
+        "infrastructure errors": result.infrastructure_errors,
+    }
+
+
+def plan(examples: list[Example], config: TrainConfig) -> str:
+    steps = planned_steps(len(examples), config.sft)
+    per_step = config.sft.batch_size * config.sft.accumulation
+    tokens = sum(len(example.input_ids) for example in examples)
+    longest = max(len(example.input_ids) for example in examples)
+    return (
+        f"{len(examples):,} conversations, {tokens:,} tokens, the longest {longest:,}; {steps:,} steps of "
+        f"{per_step} conversations are {steps * per_step / len(examples):.1f} epochs, "
+        f"about {steps * per_step * tokens / len(examples):,.0f} tokens."
+    )
+
+
+def train(
+    examples: list[Example],
+    tokenizer: "PreTrainedTokenizerBase",
+    config: TrainConfig,
+    directory: RunDirectory,
+    tracker: Tracker,
+) -> Outcome:
+    folder = directory.path / "student"
+    return sft(examples, config.student, tokenizer, config.sft, folder, on_log=tracker.log)
+
+
+def engine_missing(config: TrainConfig) -> str | None:
+    """Why the trials cannot run, or None: asked before hours of training, told again after them."""
+    if not config.evaluation.enabled:
+        return None
+    from terminal_lego.harness.engine import connect
+
+    try:
+        connect().close()
+    except EngineUnavailableError as error:
+        return str(error)
+    return None
+
+
+def write_or_find_tasks(config: TrainConfig, folder: Path) -> "list[Task]":
+    """The tasks of `evaluation.tasks`; those of a world, `package.module:split`, are written to `folder`."""
+    from terminal_lego.task import find_tasks
+
+    tasks = str(config.evaluation.tasks)
+    module, colon, split = tasks.partition(":")
+    if not colon or Path(tasks).exists():
+        return find_tasks(tasks)
+    try:
+        world = importlib.import_module(module)
+    except ImportError as error:
+        raise ConfigError(
+            f"evaluation.tasks={tasks} is neither a folder nor a world ({error}); name a folder of tasks."
+        ) from error
+    if split not in world.SIZES:
+        raise ConfigError(
+            f"evaluation.tasks={tasks}: {module} has no {split}; choose {', '.join(world.SIZES)}."
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    return world.write_tasks(split, folder)
+
+
+def evaluate(
+    name: str, path: str | Path, tasks: "list[Task]", config: TrainConfig, job: Path
+) -> "EvaluationResult":
+    from eval.evaluate import evaluate as run_trials
+    from terminal_lego.harness.agents.terminus2 import Terminus2
+    from terminal_lego.harness.clients.local_transformers import LocalStudent
+    from terminal_lego.harness.profile import Profile
+
+    evaluation = config.evaluation
+    groups = {task.name: str(task.config.metadata.get(GROUP, "all")) for task in tasks}
+    with LocalStudent(
+        path, max_new_tokens=evaluation.max_new_tokens, max_batch=evaluation.concurrency
+    ) as student:
+        return run_trials(
+            name,
+            tasks,
+            lambda: Terminus2(student, Profile.native(), evaluation.max_turns),
+            job,
+            attempts=evaluation.attempts,
+            concurrency=evaluation.concurrency,
+            groups=groups.__getitem__,
+        )
+
+
+def show(run: Finished, console: Console) -> None:
+    """Writes result.json and the page, prints the comparison and where everything lies."""
+    from eval.compare import comparison_lines, comparison_table
+
+    path = run.directory.path
+    page = write_page(run_report(run), path / "report.html")
+    result = run.directory.write_result(result_record(run, git_state()[0]["commit"]))
+    if run.results:
+        console.print(comparison_table(run.results))
+        for line in comparison_lines(run.results):
+            console.print(line, markup=False, soft_wrap=True)
+    if run.not_evaluated:
+        console.print(f"Evaluation was not run: {run.not_evaluated}", style="yellow", soft_wrap=True)
+    for label, place in (("Student", run.outcome.path), ("Result", result), ("Page", page), ("Run", path)):
+        console.print(f"{label + ':':9}{place}", markup=False, soft_wrap=True, highlight=False)

@@ -1,0 +1,114 @@
+"""What a run came to: result.json for programs, one HTML page for people."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from terminal_lego.curation.select import Selection
+from terminal_lego.report.page import FunnelRow, MaskRow, RunReport
+from train.config import TrainConfig
+from train.coverage import Coverage
+from train.run_directory import RunDirectory, settings_of
+from train.sft import Outcome
+
+if TYPE_CHECKING:
+    from eval.evaluate import EvaluationResult
+
+SCORE = (
+    "solved",
+    "tasks",
+    "trials",
+    "pass_at_1",
+    "interval",
+    "interval_method",
+    "pass_at_1_without_infrastructure_errors",
+    "interval_without_infrastructure_errors",
+    "infrastructure_errors",
+    "per_group",
+    "mean_turns",
+    "job_dir",
+)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Everything a finished run has to tell.
+
+    Attributes:
+        set_aside: a reason for each thing that could not be read.
+        results: by student, `base` first; empty when no trials were run.
+        not_evaluated: why there are no results, if there should have been some.
+        seconds: of each stage.
+    """
+
+    config: TrainConfig
+    directory: RunDirectory
+    set_aside: Sequence[str]
+    selection: Selection
+    coverage: Sequence[Coverage]
+    outcome: Outcome
+    results: "Mapping[str, EvaluationResult]"
+    not_evaluated: str | None
+    seconds: Mapping[str, float]
+
+
+def result_record(run: Finished, commit: str | None) -> dict[str, Any]:
+    """`result.json`: a student that was not evaluated is null."""
+    scores = {name: result.to_dict() for name, result in run.results.items()}
+    return {
+        "recipe": run.config.recipe,
+        "teacher": run.config.teacher,
+        **{
+            name: {key: scores[name][key] for key in SCORE} if name in scores else None
+            for name in ("base", "student")
+        },
+        "not_evaluated": run.not_evaluated,
+        "conversations": len(run.selection.kept),
+        "set_aside": len(run.set_aside),
+        "steps": run.outcome.steps,
+        "tokens_trained": run.outcome.tokens,
+        "loss": run.outcome.loss,
+        "seconds": dict(run.seconds),
+        "seed": run.config.sft.seed,
+        "commit": commit,
+        "student_path": str(run.outcome.path),
+    }
+
+
+def run_report(run: Finished) -> RunReport:
+    from eval.compare import comparison_lines
+    from eval.report import summary_row, trial_views
+
+    metrics = run.directory.read_metrics()
+    notes = comparison_lines(run.results) if run.results else []
+    if run.not_evaluated:
+        notes.append(f"Evaluation was not run: {run.not_evaluated}")
+    return RunReport(
+        title=run.directory.path.name,
+        generated=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        recipe=run.config.recipe or "custom",
+        config=yaml.safe_dump(settings_of(run.config), sort_keys=False),
+        notes=notes,
+        summary=[summary_row(result) for result in run.results.values()],
+        funnel=_funnel(run),
+        mask=[MaskRow(row.part, row.tokens, row.share) for row in run.coverage],
+        loss=[(record["step"], record["train/loss"]) for record in metrics if "train/loss" in record],
+        trials=[view for result in run.results.values() for view in trial_views(result)],
+    )
+
+
+def _funnel(run: Finished) -> list[FunnelRow]:
+    rows = run.selection.funnel
+    read = FunnelRow("read", rows[0].given, len(run.set_aside), _why(_counted(run.set_aside)))
+    return [read, *(FunnelRow(row.step, row.kept, row.given - row.kept, _why(row.dropped)) for row in rows)]
+
+
+def _counted(reasons: Sequence[str]) -> dict[str, int]:
+    return {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
+
+
+def _why(dropped: Mapping[str, int]) -> str:
+    return "; ".join(f"{count}: {reason}" for reason, count in dropped.items())
