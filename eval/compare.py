@@ -19,9 +19,9 @@ def comparison_table(results: Results) -> Table:
     groups = sorted({group for result in done for group in result.per_group})
     several = any(result.trials > result.tasks for result in done)
     headings = [
-        "solved in any trial / tasks" if several else "solved / tasks",
+        "solved in any trial" if several else "solved",
         "pass@1 [95 %]",
-        "without infra. errors",
+        "excl. infra. errors",
         "infra. errors",
     ]
     table = Table(box=SIMPLE_HEAD, pad_edge=False)

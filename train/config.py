@@ -186,7 +186,6 @@ class EvaluationConfig:
         concurrency: trials at one time.
         max_turns: replies of the student per trial.
         max_new_tokens: of one reply.
-        timeout: seconds for the agent in one trial.
     """
 
     enabled: bool = False
@@ -195,7 +194,6 @@ class EvaluationConfig:
     concurrency: int = 4
     max_turns: int = 50
     max_new_tokens: int = 2048
-    timeout: float = 900.0
 
     def __post_init__(self) -> None:
         if self.enabled and not self.tasks:
@@ -204,7 +202,6 @@ class EvaluationConfig:
             )
         for key in ("attempts", "concurrency", "max_turns", "max_new_tokens"):
             _at_least(f"evaluation.{key}", getattr(self, key), 1)
-        _above_zero("evaluation.timeout", self.timeout)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import importlib
 import shutil
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from terminal_lego.formats import ReadResult, read_trajectories
 from terminal_lego.report.page import write_page
 from train.config import TrainConfig
 from train.coverage import coverage, coverage_table
+from train.json_files import append_line
 from train.provenance import git_state
 from train.render import Example, render_trajectory
 from train.result import Finished, result_record, run_report
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 NOT_EVALUATED = 3
 """Exit status of a run that trained its student and could not evaluate it."""
 
+SHOWN_SET_ASIDE = 5
+
 GROUP = "class"
 """Key of a task's `[metadata]` that results are broken down by."""
 
@@ -44,14 +48,13 @@ def run(config: TrainConfig) -> None:
 
     with stages("read the trajectories"):
         found = read(config)
-    with stages("select"):
+        tell_set_aside(found, directory, console)
+    with stages("select and render"):
         selection = select(found.trajectories, config.selection)
-        if selection.kept:
-            tokenizer = load_tokenizer(config.student)
-            examples = render(selection, tokenizer, config)
+        tokenizer = load_tokenizer(config.student)
+        examples = render(selection, tokenizer, config)
         console.print(funnel_table(selection.funnel, [aside.reason for aside in found.set_aside]))
         refuse_nothing(selection, found, config)
-    with stages("render"):
         covered = coverage(examples)
         console.print(coverage_table(covered))
         console.print(plan(examples, config), soft_wrap=True)
@@ -90,6 +93,17 @@ def read(config: TrainConfig) -> ReadResult:
         [trajectory for part in parts for trajectory in part.trajectories],
         [aside for part in parts for aside in part.set_aside],
     )
+
+
+def tell_set_aside(found: ReadResult, directory: RunDirectory, console: Console) -> None:
+    """All of them to set_aside.jsonl, the first few to the screen."""
+    (directory.path / "set_aside.jsonl").unlink(missing_ok=True)
+    for number, aside in enumerate(found.set_aside):
+        append_line(directory.path / "set_aside.jsonl", asdict(aside))
+        if number < SHOWN_SET_ASIDE:
+            console.print(f"  set aside {aside.source}: {aside.reason}", style="yellow", soft_wrap=True)
+    if len(found.set_aside) > SHOWN_SET_ASIDE:
+        console.print(f"  and {len(found.set_aside) - SHOWN_SET_ASIDE} more, see set_aside.jsonl")
 
 
 def render(selection: Selection, tokenizer: "PreTrainedTokenizerBase", config: TrainConfig) -> list[Example]:

@@ -88,8 +88,10 @@ def sft(
     import torch
     from datasets import Dataset
     from transformers import PrinterCallback, ProgressCallback
+    from transformers.utils.logging import disable_progress_bar
     from trl import SFTTrainer
 
+    disable_progress_bar()  # of loading and saving weights; the training has its own
     if (folder / OUTCOME).exists():
         return Outcome(folder, **json.loads((folder / OUTCOME).read_text()))
     torch.manual_seed(config.seed)
@@ -102,6 +104,8 @@ def sft(
     )
     for printer in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(printer)
+    # A card per checkpoint says nothing that the run directory does not, and asks W&B for addresses.
+    trainer.create_model_card = lambda *_, **__: None
     steps = planned_steps(len(examples), config)
     per_step = config.batch_size * config.accumulation
     interruption = Interruption()
@@ -115,7 +119,8 @@ def sft(
         raise KeyboardInterrupt
     trainer.model.generation_config.eos_token_id = tokenizer.eos_token_id
     trainer.model.generation_config.pad_token_id = tokenizer.pad_token_id
-    trainer.save_model(str(folder))
+    trainer.model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     figures = {
         "steps": trainer.state.global_step,
@@ -221,7 +226,7 @@ def _arguments(student: StudentConfig, config: SftConfig, folder: Path) -> Any:
         save_total_limit=2,
         bf16=student.precision == "bf16",
         use_cpu=on_cpu,
-        gradient_checkpointing=student.gradient_checkpointing,
+        activation_checkpointing=student.gradient_checkpointing,
         # Examples longer than sft.max_length were dropped whole; the trainer must not cut any.
         max_length=None,
         packing=False,

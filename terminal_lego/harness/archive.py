@@ -16,7 +16,7 @@ def pack(sources: dict[str, Path], folders: tuple[str, ...] = ()) -> IO[bytes]:
 
     Args:
         sources: place in the container -> file, or folder whose contents go there. Executable bits,
-            links and modification times are kept; shell scripts are always executable.
+            links and modification times are kept; scripts of tests and solution are always executable.
         folders: folders to create, writable by everyone.
     """
     buffer = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
@@ -67,7 +67,8 @@ def _owned_by_root(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = "root"
     if not entry.issym():
-        runs = entry.isdir() or entry.mode & 0o100 or entry.name.endswith(".sh")
+        is_script = entry.name.startswith(("tests/", "solution/")) and entry.name.endswith(".sh")
+        runs = entry.isdir() or entry.mode & 0o100 or is_script
         entry.mode = 0o755 if runs else 0o644
     return entry
 

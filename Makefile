@@ -1,0 +1,26 @@
+# Two commands do everything on a fresh machine: `make quickstart` and `make test`.
+
+VENV   ?= .venv
+PYTHON ?= python3
+ARGS   ?=
+
+.PHONY: quickstart test check setup engine
+
+# Sets up, trains the tiny student and evaluates it in containers. ARGS="teacher=guesser" adds settings.
+quickstart: setup
+	@$(VENV)/bin/python -m terminal_lego.harness.engine up || echo "Going on without an engine."
+	@$(VENV)/bin/python -m train recipe=quickstart $(ARGS)
+
+# Sets up and runs every test that can run here.
+test: setup
+	@PYTHON=$(PYTHON) scripts/browser.sh || echo "Going on without a browser: page tests will be skipped."
+	@$(VENV)/bin/python -m terminal_lego.harness.engine up || echo "Going on without an engine: Docker tests will be skipped."
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+setup: $(VENV)/ready
+
+$(VENV)/ready: pyproject.toml constraints.txt scripts/setup.sh
+	@PYTHON=$(PYTHON) scripts/setup.sh $(VENV)
+	@touch $@
