@@ -26,6 +26,14 @@ class RenderError(TerminalLegoError, ValueError):
     """A conversation that cannot become tokens and loss weights."""
 
 
+class UntrainableError(RenderError):
+    """One conversation that cannot be taught from, whatever the template; `reason` names no turn or id."""
+
+    def __init__(self, message: str, reason: str):
+        super().__init__(message)
+        self.reason = reason
+
+
 class StudentError(TerminalLegoError, ValueError):
     """A model or tokenizer that cannot be used as asked."""
 

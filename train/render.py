@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from terminal_lego.errors import RenderError
+from terminal_lego.errors import RenderError, UntrainableError
 from terminal_lego.trajectory import Message, Trajectory
 
 if TYPE_CHECKING:
@@ -77,7 +77,10 @@ def render(
 
     Raises:
         RenderError: the template does not keep prefixes, does not close a turn with the end-of-turn
-            token, alters a reply, or nothing would be trained.
+            token, or alters a reply.
+        UntrainableError: nothing would be trained, or a reply cannot be trained as it was written: the
+            tokenizer loses some of it, or reads a special token where the teacher wrote plain text. (On
+            the reading side such text stays: the server's tokenizer reads it the same way.)
     """
     turns = sum(message["role"] == "assistant" for message in messages)
     weights_by_turn = [1.0] * turns if turn_weights is None else list(turn_weights)
@@ -86,23 +89,23 @@ def render(
             f"{id}: {len(weights_by_turn)} turn weights for {turns} assistant turns; give one each."
         )
 
+    specials = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
     pieces = list(_pieces(messages, tokenizer, id))
     encoded = tokenizer([text for text, _, _ in pieces], add_special_tokens=False)["input_ids"]
     input_ids: list[int] = []
     weights: list[float] = []
     spans: list[Span] = []
-    for (_, role, turn), ids in zip(pieces, encoded, strict=True):
+    for (text, role, turn), ids in zip(pieces, encoded, strict=True):
         weight = weights_by_turn[turn] if role == "assistant" else 0.0
-        if role == "assistant" and ids[-1] != tokenizer.eos_token_id:
-            raise RenderError(
-                f"{id}: turn {turn} ends with {tokenizer.decode(ids[-1:])!r}, not with the end-of-turn token "
-                f"{tokenizer.eos_token!r}; set eos_token to what the template ends a turn with."
-            )
+        if weight:
+            _check_reply(text, ids, tokenizer, specials, f"{id}: turn {turn}")
         spans.append(Span(role, turn, len(input_ids), len(input_ids) + len(ids)))
         input_ids += ids
         weights += [weight] * len(ids)
     if not any(weights):
-        raise RenderError(f"{id}: no token would be trained; the mask leaves nothing of {turns} turns.")
+        raise UntrainableError(
+            f"{id}: no token would be trained; the mask leaves nothing of {turns} turns.", "nothing to train"
+        )
     return Example(id, input_ids, weights, tuple(spans))
 
 
@@ -110,6 +113,24 @@ def render_trajectory(trajectory: Trajectory, tokenizer: "PreTrainedTokenizerBas
     """Renders a trajectory; copied turns are read, not trained."""
     weights = [0.0 if turn.is_copied else 1.0 for turn in trajectory.turns]
     return render(trajectory.messages(), tokenizer, id=trajectory.id, turn_weights=weights)
+
+
+def _check_reply(
+    text: str, ids: list[int], tokenizer: "PreTrainedTokenizerBase", specials: set[int], place: str
+) -> None:
+    """`ids` must be `text`, and only its last token a special one."""
+    if special := [token for token in ids[:-1] if token in specials]:
+        raise UntrainableError(
+            f"{place} holds the text {tokenizer.decode(special[:1])!r}, which the tokenizer reads as a special "
+            "token; a student cannot learn to write it as text.",
+            "a reply holds the text of a special token",
+        )
+    if tokenizer.decode(ids, clean_up_tokenization_spaces=False) != text:
+        raise UntrainableError(
+            f"{place} comes back from the tokenizer as other text; a reply must be trained exactly as it was "
+            "written.",
+            "the tokenizer alters a reply",
+        )
 
 
 def _pieces(messages: Sequence[Message], tokenizer: "PreTrainedTokenizerBase", id: str):

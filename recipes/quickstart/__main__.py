@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_verify)
 
     collect = commands.add_parser("collect", help="both teachers' trajectories, in Docker")
-    collect.add_argument("--out", type=Path, default=HERE / "trajectories.parquet")
+    collect.add_argument("--out", type=Path, default=HERE / "trajectories")
     collect.add_argument("--work", type=Path, default=Path("build/quickstart"), help="tasks and trials")
     collect.add_argument("--count", type=int, help="only the first so many tasks")
     collect.add_argument("--concurrency", type=int, default=4)

@@ -16,7 +16,7 @@ from terminal_lego.trajectory import Trajectory
 
 
 def collect(out: Path, work: Path, count: int | None = None, concurrency: int = 8, seed: int = 0) -> int:
-    """Writes the matched trajectories to `out` and returns how many tasks they cover.
+    """Writes `<teacher>.parquet` into `out` for both teachers and returns how many tasks each covers.
 
     `work` keeps tasks and trials; a second start continues there.
     """
@@ -39,7 +39,9 @@ def collect(out: Path, work: Path, count: int | None = None, concurrency: int = 
         found = read_trajectories(job).trajectories
         passed[name] = {trajectory.task: trajectory for trajectory in found if trajectory.reward == 1}
     matched = sorted(set.intersection(*(set(of_teacher) for of_teacher in passed.values())))
-    write_parquet([_row(passed[name][task], classes[task]) for name in TEACHERS for task in matched], out)
+    for name in TEACHERS:
+        rows = [_row(passed[name][task], classes[task]) for task in matched]
+        write_parquet(rows, out / f"{name}.parquet")
     return len(matched)
 
 

@@ -22,7 +22,7 @@ BATCH = 64
 LEARNING_RATE = 3e-3
 PASS_MARK = 0.93
 MOST_STEPS = 3000
-CONTEXT = 4096
+CONTEXT = 32768
 
 
 def new_model(tokenizer: "PreTrainedTokenizerFast", seed: int) -> "PreTrainedModel":

@@ -26,8 +26,12 @@ CGROUP_FILES = "/sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memor
 @pytest.fixture
 def sandbox(engine, make_task: Callable[..., Task]) -> Iterator[DockerSandbox]:
     limits = {"cpus": 0.5, "memory_mb": 128}
-    files = {"environment/data.txt": "hello\n", "environment/bin/run.sh": "#!/bin/sh\necho ran\n"}
-    with DockerSandbox(engine, make_task(environment=limits, files=files), "trial") as sandbox:
+    script = "#!/bin/sh\necho ran\n"
+    files = {"data.txt": "hello\n", "bin/run.sh": script, "bin/plain.sh": script}
+    task = make_task(environment=limits, files={f"environment/{name}": text for name, text in files.items()})
+    (task.environment / "bin" / "run.sh").chmod(0o755)
+    (task.environment / "bin" / "plain.sh").chmod(0o644)
+    with DockerSandbox(engine, task, "trial") as sandbox:
         yield sandbox
 
 
@@ -36,8 +40,8 @@ def containers(engine, job: str) -> list:
 
 
 def test_environment_lies_in_the_workdir(sandbox):
-    result = sandbox.exec("pwd; cat data.txt; bin/run.sh; stat -c %U:%G data.txt bin")
-    assert result == module.ExecResult(0, "/app\nhello\nran\nroot:root\nroot:root\n")
+    result = sandbox.exec("pwd; cat data.txt; bin/run.sh; stat -c %U:%G:%a data.txt bin bin/plain.sh")
+    assert result.output == "/app\nhello\nran\nroot:root:644\nroot:root:755\nroot:root:644\n"
     assert sandbox.workdir == "/app"
 
 
@@ -146,6 +150,7 @@ def test_files_go_in_and_come_out(sandbox, tmp_path):
     (source / "deep").mkdir(parents=True)
     (source / "deep" / "data.bin").write_bytes(bytes(range(256)))
     (source / "tool.sh").write_text("#!/bin/sh\necho tool\n")
+    (source / "tool.sh").chmod(0o755)
     (source / "link").symlink_to("tool.sh")
     sandbox.upload(source, "/opt/place")
     assert sandbox.exec("/opt/place/tool.sh; readlink /opt/place/link").output == "tool\ntool.sh\n"

@@ -76,6 +76,13 @@ def test_another_user_may_verify(run, tmp_path):
     assert (tmp_path / "trial" / "verifier" / "test-stdout.txt").read_text() == "nobody\n"
 
 
+def test_scripts_need_no_executable_bit(engine, make_task, tmp_path):
+    task = make_task(test=f"echo 1 > {LOGS}/reward.txt")
+    (task.tests / "test.sh").chmod(0o644)
+    with DockerSandbox(engine, task, "trial") as sandbox:
+        assert verify(sandbox, task, tmp_path / "trial") == {"reward": 1}
+
+
 def test_the_script_line_decides_the_interpreter(run):
     script = "#!/usr/bin/env python3\nopen('/logs/verifier/reward.txt', 'w').write('1')\n"
     assert run("unused", files={"tests/test.sh": script}) == {"reward": 1}
