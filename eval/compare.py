@@ -21,10 +21,15 @@ def comparison_table(results: Results) -> Table:
     headings = [
         "solved in any trial" if several else "solved",
         "pass@1 [95 %]",
-        "excl. infra. errors",
-        "infra. errors",
+        "excl. errors",
+        "errors",
     ]
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+        caption="errors: trials lost to the infrastructure",
+    )
     table.add_column("student", overflow="fold")
     for heading in headings + groups:
         table.add_column(Text(heading), justify="right", no_wrap=heading.startswith("pass@1"))
@@ -68,11 +73,11 @@ def _cells(result: EvaluationResult, groups: list[str]) -> list[str]:
     low, high = result.interval
     per_group = [result.per_group.get(group) for group in groups]
     return [
-        f"{result.solved} / {result.tasks}",
+        f"{result.solved}/{result.tasks}",
         f"{percent(result.pass_at_1)} [{_number(low)}, {_number(high)}]",
         percent(result.pass_at_1_without_infrastructure_errors),
         str(result.infrastructure_errors),
-        *(f"{score['solved']} / {score['tasks']}" if score else "-" for score in per_group),
+        *(f"{score['solved']}/{score['tasks']}" if score else "-" for score in per_group),
     ]
 
 

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from terminal_lego.curation.funnel import FunnelRow, funnel_table
 from terminal_lego.curation.select import Selection, select
-from terminal_lego.errors import ConfigError, EngineUnavailableError
+from terminal_lego.errors import ConfigError, EngineUnavailableError, UntrainableError
 from terminal_lego.formats import ReadResult, read_trajectories
 from terminal_lego.report.page import write_page
+from terminal_lego.trajectory import Trajectory
 from train.config import TrainConfig
 from train.coverage import coverage, coverage_table
 from train.json_files import append_line
@@ -21,7 +22,7 @@ from train.provenance import git_state
 from train.render import Example, render_trajectory
 from train.result import Finished, result_record, run_report
 from train.run_directory import RunDirectory, settings_of
-from train.sft import Outcome, load_tokenizer, planned_steps, sft
+from train.sft import Outcome, load_tokenizer, planned_steps, sft, steps_per_epoch
 from train.stages import Stages
 from train.tracking import Tracker
 
@@ -62,6 +63,7 @@ def run(config: TrainConfig) -> None:
         console.print("Dry run: nothing was trained.")
         return
 
+    tasks = write_or_find_tasks(config, directory.path / "tasks") if config.evaluation.enabled else []
     reason = engine_missing(config)
     if reason:
         console.print(f"Evaluation will not run: {reason}", style="yellow", soft_wrap=True)
@@ -72,8 +74,7 @@ def run(config: TrainConfig) -> None:
                 f"  {outcome.steps} steps, {outcome.tokens:,} trained tokens, last loss {outcome.loss:.4f}"
             )
         results: dict[str, EvaluationResult] = {}
-        if config.evaluation.enabled and not reason:
-            tasks = write_or_find_tasks(config, directory.path / "tasks")
+        if tasks and not reason:
             for name, path in (("base", config.student.name_or_path), ("student", outcome.path)):
                 with stages(f"evaluate {name}"):
                     results[name] = evaluate(name, path, tasks, config, directory.path / "trials" / name)
@@ -107,9 +108,16 @@ def tell_set_aside(found: ReadResult, directory: RunDirectory, console: Console)
 
 
 def render(selection: Selection, tokenizer: "PreTrainedTokenizerBase", config: TrainConfig) -> list[Example]:
-    """Renders what was kept; a conversation longer than `sft.max_length` is dropped whole, in the funnel."""
+    """Renders what was kept and can be taught from; one longer than `sft.max_length` is dropped whole."""
     limit = config.sft.max_length
-    rendered = [(trajectory, render_trajectory(trajectory, tokenizer)) for trajectory in selection.kept]
+    rendered: list[tuple[Trajectory, Example]] = []
+    untrainable: Counter[str] = Counter()
+    for trajectory in selection.kept:
+        try:
+            rendered.append((trajectory, render_trajectory(trajectory, tokenizer)))
+        except UntrainableError as error:
+            untrainable[error.reason] += 1
+    selection.funnel.append(FunnelRow("render", len(rendered), untrainable))
     fitting = [(trajectory, example) for trajectory, example in rendered if len(example.input_ids) <= limit]
     too_long = Counter({f"longer than {limit:,} tokens": len(rendered) - len(fitting)})
     selection.funnel.append(FunnelRow(f"length: {limit:,} tokens", len(fitting), +too_long))
@@ -143,13 +151,13 @@ def summary(name: str, result: "EvaluationResult") -> dict[str, Any]:
 
 def plan(examples: list[Example], config: TrainConfig) -> str:
     steps = planned_steps(len(examples), config.sft)
-    per_step = config.sft.batch_size * config.sft.accumulation
+    epochs = steps / steps_per_epoch(len(examples), config.sft)
     tokens = sum(len(example.input_ids) for example in examples)
     longest = max(len(example.input_ids) for example in examples)
     return (
         f"{len(examples):,} conversations, {tokens:,} tokens, the longest {longest:,}; {steps:,} steps of "
-        f"{per_step} conversations are {steps * per_step / len(examples):.1f} epochs, "
-        f"about {steps * per_step * tokens / len(examples):,.0f} tokens."
+        f"{config.sft.batch_size * config.sft.accumulation} are {epochs:,.1f} epochs, "
+        f"about {epochs * tokens:,.0f} tokens."
     )
 
 
@@ -191,9 +199,10 @@ def write_or_find_tasks(config: TrainConfig, folder: Path) -> "list[Task]":
         raise ConfigError(
             f"evaluation.tasks={tasks} is neither a folder nor a world ({error}); name a folder of tasks."
         ) from error
-    if split not in world.SIZES:
+    sizes = getattr(world, "SIZES", {})
+    if split not in sizes:
         raise ConfigError(
-            f"evaluation.tasks={tasks}: {module} has no {split}; choose {', '.join(world.SIZES)}."
+            f"evaluation.tasks={tasks}: {module} has no {split}; choose {', '.join(sizes) or 'a world'}."
         )
     shutil.rmtree(folder, ignore_errors=True)
     return world.write_tasks(split, folder)
@@ -210,7 +219,10 @@ def evaluate(
     evaluation = config.evaluation
     groups = {task.name: str(task.config.metadata.get(GROUP, "all")) for task in tasks}
     with LocalStudent(
-        path, max_new_tokens=evaluation.max_new_tokens, max_batch=evaluation.concurrency
+        path,
+        max_new_tokens=evaluation.max_new_tokens,
+        max_batch=evaluation.concurrency,
+        chat_template=config.student.chat_template,
     ) as student:
         return run_trials(
             name,

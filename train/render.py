@@ -89,7 +89,8 @@ def render(
             f"{id}: {len(weights_by_turn)} turn weights for {turns} assistant turns; give one each."
         )
 
-    specials = {token for token, added in tokenizer.added_tokens_decoder.items() if added.special}
+    added = tokenizer.added_tokens_decoder.items()
+    specials = {token for token, form in added if form.special} | set(tokenizer.all_special_ids)
     pieces = list(_pieces(messages, tokenizer, id))
     encoded = tokenizer([text for text, _, _ in pieces], add_special_tokens=False)["input_ids"]
     input_ids: list[int] = []
@@ -118,11 +119,16 @@ def render_trajectory(trajectory: Trajectory, tokenizer: "PreTrainedTokenizerBas
 def _check_reply(
     text: str, ids: list[int], tokenizer: "PreTrainedTokenizerBase", specials: set[int], place: str
 ) -> None:
-    """`ids` must be `text`, and only its last token a special one."""
+    """`ids` must be `text`, its last token the end of turn, and no other a special one."""
+    if ids[-1] != tokenizer.eos_token_id:
+        raise RenderError(
+            f"{place} ends with {tokenizer.decode(ids[-1:])!r}, not with the end-of-turn token "
+            f"{tokenizer.eos_token!r}; set eos_token to what the template ends a turn with."
+        )
     if special := [token for token in ids[:-1] if token in specials]:
         raise UntrainableError(
-            f"{place} holds the text {tokenizer.decode(special[:1])!r}, which the tokenizer reads as a special "
-            "token; a student cannot learn to write it as text.",
+            f"{place} holds the text {tokenizer.decode(special[:1])!r}, which the tokenizer reads as a "
+            "special token; a student cannot learn to write it as text.",
             "a reply holds the text of a special token",
         )
     if tokenizer.decode(ids, clean_up_tokenization_spaces=False) != text:

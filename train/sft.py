@@ -2,10 +2,10 @@
 
 import json
 import math
+import shutil
 import signal
-import statistics
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from train.progress import TrainingProgress
 from train.render import Example
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainerState
 
 COMPLETE = "complete"
 """Written into a checkpoint folder last: one without it was interrupted and is not continued from."""
@@ -50,7 +50,7 @@ def load_tokenizer(student: StudentConfig) -> "PreTrainedTokenizerBase":
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(student.name_or_path)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a folder can be broken in many ways
         raise StudentError(
             f"student.name_or_path={student.name_or_path} has no tokenizer that can be loaded "
             f"({_first_line(error)}); give a folder, or a name on a hub that can be reached."
@@ -95,9 +95,11 @@ def sft(
     if (folder / OUTCOME).exists():
         return Outcome(folder, **json.loads((folder / OUTCOME).read_text()))
     torch.manual_seed(config.seed)
+    checkpoint = _newest_checkpoint(folder / "checkpoints")
+    final = _final_state(checkpoint)
     rows = {"input_ids": [e.input_ids for e in examples], "labels": [e.labels for e in examples]}
     trainer = SFTTrainer(
-        model=_load_model(student),
+        model=_load_model(replace(student, name_or_path=str(checkpoint)) if final else student),
         args=_arguments(student, config, folder / "checkpoints"),
         train_dataset=Dataset.from_dict(rows),
         processing_class=tokenizer,
@@ -107,14 +109,14 @@ def sft(
     # A card per checkpoint says nothing that the run directory does not, and asks W&B for addresses.
     trainer.create_model_card = lambda *_, **__: None
     steps = planned_steps(len(examples), config)
-    per_step = config.batch_size * config.accumulation
+    tokens_per_step = sum(len(e.input_ids) for e in examples) / steps_per_epoch(len(examples), config)
     interruption = Interruption()
-    with (
-        TrainingProgress(steps, per_step * _mean(len(e.input_ids) for e in examples)) as progress,
-        interruption,
-    ):
-        trainer.add_callback(_watcher(on_log, interruption, progress))
-        trainer.train(resume_from_checkpoint=_newest_checkpoint(folder / "checkpoints"))
+    if final:  # only the student is not saved yet; `train` would take one step too many
+        trainer.state = final
+    else:
+        with TrainingProgress(steps, tokens_per_step) as progress, interruption:
+            trainer.add_callback(_watcher(on_log, interruption, progress))
+            trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
     if interruption.asked:
         raise KeyboardInterrupt
     trainer.model.generation_config.eos_token_id = tokenizer.eos_token_id
@@ -124,7 +126,7 @@ def sft(
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     figures = {
         "steps": trainer.state.global_step,
-        "tokens": round(trainer.state.global_step * per_step * _mean(e.trained_tokens for e in examples)),
+        "tokens": round(trainer.state.epoch * sum(e.trained_tokens for e in examples)),
         "loss": losses[-1],
     }
     write_json(folder / OUTCOME, figures)
@@ -135,12 +137,12 @@ def planned_steps(examples: int, config: SftConfig) -> int:
     """Optimiser steps of a whole training on one device."""
     if config.max_steps is not None:
         return config.max_steps
-    micro_batches = math.ceil(examples / config.batch_size)
-    return math.ceil(config.epochs * math.ceil(micro_batches / config.accumulation))
+    return math.ceil(config.epochs * steps_per_epoch(examples, config))
 
 
-def _mean(values: Iterable[float]) -> float:
-    return statistics.fmean(values)
+def steps_per_epoch(examples: int, config: SftConfig) -> int:
+    """Optimiser steps in which every example is seen once; the last one may hold fewer."""
+    return math.ceil(math.ceil(examples / config.batch_size) / config.accumulation)
 
 
 class Interruption:
@@ -194,6 +196,8 @@ def _watcher(
             progress.update(state.global_step, self.loss)
             if interruption.asked:
                 control.should_save = control.should_training_stop = True
+            if control.should_training_stop:
+                control.should_log = True
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
@@ -222,6 +226,7 @@ def _arguments(student: StudentConfig, config: SftConfig, folder: Path) -> Any:
         seed=config.seed,
         data_seed=config.seed,
         logging_steps=config.logging_steps,
+        logging_nan_inf_filter=False,  # a loss that is no number must be seen
         save_steps=config.save_steps,
         save_total_limit=2,
         bf16=student.precision == "bf16",
@@ -243,16 +248,30 @@ def _load_model(student: StudentConfig) -> "PreTrainedModel":
     dtype = torch.bfloat16 if student.precision == "bf16" else torch.float32
     try:
         return AutoModelForCausalLM.from_pretrained(student.name_or_path, dtype=dtype)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a folder can be broken in many ways
         raise StudentError(
             f"student.name_or_path={student.name_or_path} cannot be loaded ({_first_line(error)}); "
             "give a folder, or a name on a hub that can be reached."
         ) from error
 
 
-def _newest_checkpoint(folder: Path) -> str | None:
-    complete = [path.parent for path in folder.glob(f"checkpoint-*/{COMPLETE}")]
-    return str(max(complete, key=lambda path: int(path.name.split("-")[1]))) if complete else None
+def _newest_checkpoint(folder: Path) -> Path | None:
+    """The newest complete one. Half-written ones go: the trainer would count them among those it keeps."""
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    complete = [path for path in found if (path / COMPLETE).exists()]
+    for path in set(found) - set(complete):
+        shutil.rmtree(path)
+    return complete[-1] if complete else None
+
+
+def _final_state(checkpoint: Path | None) -> "TrainerState | None":
+    """The trainer's state in `checkpoint` if that is the one of the last step."""
+    from transformers import TrainerState
+
+    if checkpoint is None:
+        return None
+    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    return state if state.global_step >= state.max_steps else None
 
 
 def _first_line(error: Exception) -> str:

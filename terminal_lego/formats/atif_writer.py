@@ -1,6 +1,7 @@
 """Writing ATIF-v1.8, raw-content form: the message is the reply itself, the observation the next prompt."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,13 @@ def _document(trajectory: Trajectory) -> dict[str, Any]:
                 "extra": {"parser": trajectory.extra.get("parser", "json")},
             },
             "steps": [{"step_id": number} | step for number, step in enumerate(steps, start=1)],
-            "final_metrics": {"total_steps": len(steps)},
+            "final_metrics": _without_nulls(
+                {
+                    "total_prompt_tokens": _total(turn.prompt_tokens for turn in trajectory.turns),
+                    "total_completion_tokens": _total(turn.completion_tokens for turn in trajectory.turns),
+                    "total_steps": len(steps),
+                }
+            ),
             "extra": {OWN: _without_nulls(own)},
         }
     )
@@ -56,6 +63,11 @@ def _step(turn: Turn, model: str) -> dict[str, Any]:
             "extra": _without_nulls(extra) or None,
         }
     )
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _without_nulls(data: dict[str, Any]) -> dict[str, Any]:

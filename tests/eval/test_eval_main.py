@@ -67,7 +67,7 @@ def test_the_oracle_from_the_command_line(engine, make_task, tmp_path):
     task = make_task(metadata={"category": "easy"})
     answer = run(f"tasks={task.path}", "agent=oracle", f"job_dir={tmp_path}/job", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
-    assert "oracle" in answer.stdout and "1 / 1" in answer.stdout and "easy" in answer.stdout
+    assert "oracle" in answer.stdout and "1/1" in answer.stdout and "easy" in answer.stdout
     assert "1/1 trials, 1 solved" in answer.stderr
     assert {"evaluation.json", "evaluation.yaml", "config.json"} <= {
         file.name for file in (tmp_path / "job").iterdir()

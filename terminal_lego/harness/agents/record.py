@@ -3,15 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from terminal_lego.formats import write_atif
 from terminal_lego.harness.agents import AgentResult
 from terminal_lego.harness.clients import Completion
 from terminal_lego.trajectory import Trajectory, Turn
-
-if TYPE_CHECKING:
-    from terminal_lego.harness.agents.terminus2 import Terminus2
 
 
 class Record:
@@ -20,23 +17,10 @@ class Record:
     A context manager: whatever ends the run is noted in the trajectory and goes on its way.
     """
 
-    def __init__(self, trial_dir: Path, task: str, agent: "Terminus2", prompt: str) -> None:
+    def __init__(self, trial_dir: Path, trajectory: Trajectory) -> None:
         self._folder = trial_dir / "agent"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.trajectory = Trajectory(
-            id=trial_dir.name,
-            task=task,
-            model=agent.client.model,
-            prompt=prompt,
-            turns=(),
-            agent=agent.name,
-            agent_version=agent.version,
-            extra={
-                "parser": "json",
-                "profile": agent.profile.name,
-                "profile_fingerprint": agent.profile.fingerprint,
-            },
-        )
+        self.trajectory = trajectory
 
     def reply(self, prompt: str, completion: Completion, seconds: float) -> None:
         """Add a turn; its observation is still to come."""

@@ -17,7 +17,7 @@ from terminal_lego.harness.observation import limit
 from terminal_lego.harness.profile import Profile
 from terminal_lego.harness.session import Shell, TerminalSession
 from terminal_lego.reply import Reply, parse_reply
-from terminal_lego.trajectory import Message
+from terminal_lego.trajectory import Message, Trajectory
 
 if TYPE_CHECKING:
     from terminal_lego.task import Task
@@ -51,11 +51,27 @@ class Terminus2:
         session = TerminalSession(sandbox, user=task.config.agent.user, sleep=deadline.sleep)
         session.start()
         prompt = self.profile.initial(task.instruction, limit(session.observe()))
-        with Record(trial_dir, task.name, self, prompt) as record:
+        with Record(trial_dir, self._trajectory(trial_dir.name, task.name, prompt)) as record:
             self._work(session, record, prompt, deadline)
         return record.result()
 
-    def _work(self, session: TerminalSession, record: "Record", prompt: str, deadline: Deadline) -> None:
+    def _trajectory(self, trial: str, task: str, prompt: str) -> Trajectory:
+        return Trajectory(
+            id=trial,
+            task=task,
+            model=self.client.model,
+            prompt=prompt,
+            turns=(),
+            agent=self.name,
+            agent_version=self.version,
+            extra={
+                "parser": "json",
+                "profile": self.profile.name,
+                "profile_fingerprint": self.profile.fingerprint,
+            },
+        )
+
+    def _work(self, session: TerminalSession, record: Record, prompt: str, deadline: Deadline) -> None:
         messages: list[Message] = []
         completion_declared = False
         for _ in range(self.max_turns):

@@ -31,32 +31,49 @@ class LocalStudent:
         path: folder or hub name of a causal language model with a chat template.
         max_new_tokens: longest reply; a longer one ends with finish_reason "length".
         max_batch: most conversations generated for at once.
+        chat_template: a .jinja file used instead of the tokenizer's own template.
 
     Raises:
         StudentError: the model cannot be loaded or has no chat template.
     """
 
-    def __init__(self, path: str | Path, *, max_new_tokens: int = 256, max_batch: int = 16) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        max_new_tokens: int = 256,
+        max_batch: int = 16,
+        chat_template: str | Path | None = None,
+    ) -> None:
         self.model = str(path)
         self._max_new_tokens = max_new_tokens
         self._max_batch = max_batch
-        self._tokenizer, self._network = _load(self.model)
+        self._tokenizer, self._network = _load(self.model, chat_template)
         self._context = self._network.config.max_position_embeddings
         self._requests: queue.Queue[_Request | None] = queue.Queue()
+        self._lock, self._closed = threading.Lock(), False
         self._worker = threading.Thread(target=self._serve, name="local-student", daemon=True)
         self._worker.start()
 
     def complete(self, messages: list[Message], *, timeout: float | None = None) -> Completion:
-        """Raises ContextLengthExceededError, or ModelUnavailableError after `timeout` seconds."""
+        """Raises ContextLengthExceededError; ModelUnavailableError after `timeout` seconds or when closed."""
         request = _Request(messages)
-        self._requests.put(request)
+        with self._lock:
+            if self._closed:
+                raise ModelUnavailableError(f"{self.model}: closed already")
+            self._requests.put(request)
         try:
             return request.answer.result(timeout)
         except TimeoutError as error:
+            request.answer.cancel()
             raise ModelUnavailableError(f"{self.model}: no reply within {timeout:.0f} s") from error
 
     def close(self) -> None:
-        self._requests.put(None)
+        """Answers what was asked before, then stops. A second call does nothing."""
+        with self._lock:
+            if not self._closed:
+                self._requests.put(None)
+            self._closed = True
         self._worker.join()
 
     def __enter__(self) -> "LocalStudent":
@@ -76,7 +93,13 @@ class LocalStudent:
                 closing = request is None
                 if request is not None:
                     batch.append(request)
-            self._answer(batch)
+            waiting = [each for each in batch if each.answer.set_running_or_notify_cancel()]
+            try:
+                self._answer(waiting)
+            except Exception as error:  # the waiting trials must hear of it, whatever it is
+                for request in waiting:
+                    if not request.answer.done():
+                        request.answer.set_exception(ModelUnavailableError(f"{self.model}: {error}"))
             if closing:
                 return
 
@@ -97,12 +120,7 @@ class LocalStudent:
                 fitting.append((request, ids))
         if not fitting:
             return
-        try:
-            replies = self._generate([ids for _, ids in fitting])
-        except Exception as error:  # the waiting trials must hear of it, whatever it is
-            for request, _ in fitting:
-                request.answer.set_exception(ModelUnavailableError(f"{self.model}: {error}"))
-            return
+        replies = self._generate([ids for _, ids in fitting])
         for (request, ids), reply in zip(fitting, replies, strict=True):
             request.answer.set_result(self._completion(reply, len(ids)))
 
@@ -112,7 +130,7 @@ class LocalStudent:
         padded = self._tokenizer.pad({"input_ids": prompts}, padding_side="left", return_tensors="pt")
         with torch.inference_mode():
             sequences = self._network.generate(
-                **padded.to(self._network.device), max_new_tokens=self._max_new_tokens, do_sample=False
+                **padded.to(self._network.device), max_new_tokens=self._max_new_tokens
             )
         return sequences[:, padded["input_ids"].shape[1] :]
 
@@ -122,26 +140,34 @@ class LocalStudent:
         if stopped:
             ids = ids[: ids.index(self._tokenizer.eos_token_id)]
         return Completion(
-            text=self._tokenizer.decode(ids),
+            text=self._tokenizer.decode(ids, clean_up_tokenization_spaces=False),
             finish_reason="stop" if stopped else "length",
             prompt_tokens=prompt_tokens,
             completion_tokens=len(ids) + stopped,
         )
 
 
-def _load(path: str) -> tuple[Any, Any]:
+def _load(path: str, chat_template: str | Path | None) -> tuple[Any, Any]:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(path)
         network = AutoModelForCausalLM.from_pretrained(path, dtype="auto")
-    except (OSError, ValueError) as error:
-        raise StudentError(f"{path}: cannot be loaded ({error}); give a folder or a hub name.") from error
+    except Exception as error:  # a folder can be broken in many ways
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StudentError(f"{path}: cannot be loaded ({reason}); give a folder or a hub name.") from error
+    if chat_template:
+        tokenizer.chat_template = Path(chat_template).read_text()
     if tokenizer.chat_template is None:
         raise StudentError(
             f"{path}: its tokenizer has no chat template; save one as chat_template.jinja beside it."
         )
+    # Plain greedy decoding up to the end of the turn, whatever the model's own defaults are.
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    network.generation_config = GenerationConfig(
+        do_sample=False, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
     return tokenizer, network.eval().to("cuda" if torch.cuda.is_available() else "cpu")
