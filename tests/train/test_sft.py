@@ -20,7 +20,7 @@ from train.sft import COMPLETE, Outcome, load_tokenizer, planned_steps, sft
 
 BASE = Path(__file__).parents[2] / "recipes" / "quickstart" / "base"
 STUDENT = StudentConfig(str(BASE), precision="fp32")
-STEPS = 6
+STEPS = 5
 torch.set_num_threads(1)  # these models gain nothing from more
 
 
@@ -102,7 +102,7 @@ def test_the_loss_falls_and_the_student_is_complete(straight, examples, tokenize
     assert logged[STEPS]["train/loss"] < logged[1]["train/loss"] - 1
     assert outcome.loss == pytest.approx(logged[STEPS]["train/loss"])
     assert outcome.steps == STEPS
-    assert outcome.tokens == 2 * sum(example.trained_tokens for example in examples)
+    assert outcome.tokens == round(STEPS / 3 * sum(example.trained_tokens for example in examples))
 
     assert GenerationConfig.from_pretrained(outcome.path).eos_token_id == tokenizer.eos_token_id
     reloaded = load_tokenizer(StudentConfig(str(outcome.path)))
@@ -142,9 +142,9 @@ def test_accumulation_does_not_change_the_step(start, examples, tmp_path):
         assert one.logged[1][key] == pytest.approx(other.logged[1][key], rel=1e-4)
 
 
-@pytest.mark.parametrize("after", [3, 5, STEPS])
+@pytest.mark.parametrize("after", [3, 4, STEPS])
 def test_an_interrupted_training_continues_as_if_nothing_had_happened(after, start, straight, tmp_path):
-    """Also at the end of an epoch (3), between two checkpoints (5), and when only saving is left (6)."""
+    """Also at the end of an epoch (3), and when only the saving is left (5)."""
     handler = signal.getsignal(signal.SIGTERM)
     first = start(tmp_path, on_step=end_at(after))
     assert isinstance(first.error, KeyboardInterrupt)
@@ -167,7 +167,7 @@ def test_after_a_crash_the_newest_complete_checkpoint_counts(start, straight, tm
 
     assert str(start(tmp_path, on_step=crash).error) == "power cut"
     checkpoints = tmp_path / "checkpoints"
-    torn = checkpoints / "checkpoint-5"
+    torn = checkpoints / "checkpoint-9"
     shutil.copytree(checkpoints / "checkpoint-2", torn)
     (torn / COMPLETE).unlink()
     (torn / "model.safetensors").write_bytes(b"torn")

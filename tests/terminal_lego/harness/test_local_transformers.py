@@ -31,11 +31,11 @@ QUESTIONS = [
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
-    """The shipped base with larger weights, so that its answers differ; some of them end by themselves."""
+    """The shipped base with larger weights, so that its answers differ and one of them ends by itself."""
     folder = tmp_path_factory.mktemp("model")
     shutil.copytree(BASE, folder, dirs_exist_ok=True)
     network = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)
-    torch.manual_seed(3)
+    torch.manual_seed(1)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter += 0.3 * torch.randn_like(parameter)
@@ -80,6 +80,7 @@ def test_an_answer_is_the_likeliest_text_up_to_the_end_of_the_turn(messages, mod
 def test_answers_in_one_batch_are_those_given_alone(student, monkeypatch):
     alone = [student.complete(messages) for messages in QUESTIONS]
     assert len({answer.text for answer in alone}) > 2
+    assert {answer.finish_reason for answer in alone} == {"stop", "length"}
     sizes = []
     generate = student._generate
 
