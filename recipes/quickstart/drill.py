@@ -1,7 +1,7 @@
 """The base student: a tiny Qwen3 model that has been drilled to copy, and nothing else.
 
 The drill stands in for pretraining: real base models can copy a name from their context, a fresh
-145,000-parameter model cannot, and without that no amount of teaching in minutes makes it read a
+136,000-parameter model cannot, and without that no amount of teaching in minutes makes it read a
 screen. It sees random name pieces, then random spans of them again, and learns to continue a span.
 It never sees a task, a command or a word.
 """
@@ -26,7 +26,7 @@ CONTEXT = 32768
 
 
 def new_model(tokenizer: "PreTrainedTokenizerFast", seed: int) -> "PreTrainedModel":
-    """A randomly initialised student of about 145,000 parameters."""
+    """A randomly initialised student of about 136,000 parameters."""
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 

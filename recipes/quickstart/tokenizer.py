@@ -67,7 +67,10 @@ def build_tokenizer() -> "PreTrainedTokenizerFast":
             show_progress=False,
         ),
     )
-    core.add_tokens([AddedToken(phrase, normalized=False) for phrase in phrases()])
+    # A phrase that is one word must not match inside a name ("run" in "runi").
+    core.add_tokens(
+        [AddedToken(phrase, normalized=False, single_word=phrase.isalpha()) for phrase in phrases()]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=core,
         eos_token="<|im_end|>",
