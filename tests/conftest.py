@@ -1,5 +1,6 @@
 """Fixtures for tests that run real containers."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from terminal_lego.task import Task, TaskConfig, write_task
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+# Tiny models: a second thread only waits, for as long as anything else runs on the machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REWARD = "/logs/verifier/reward.txt"
 

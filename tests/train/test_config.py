@@ -36,7 +36,8 @@ def message(done: subprocess.CompletedProcess) -> str:
 def test_quickstart_is_composed_from_the_blocks(rows):
     config = compose.load(["recipe=quickstart", rows])
     assert config.recipe == "quickstart"
-    assert config.teacher == config.selection.teacher == "inspector"
+    assert config.teacher == "inspector"
+    assert config.selection.teacher is None, "data of one's own must not be filtered by the recipe's teacher"
     assert config.student.precision == "fp32"
     assert config.sft.max_length == config.student.max_length
     assert config.sft.epochs is None
@@ -44,10 +45,14 @@ def test_quickstart_is_composed_from_the_blocks(rows):
     assert not config.dry_run
 
 
-def test_the_command_line_wins_over_the_recipe_and_teacher_is_a_shorthand(rows):
-    overrides = ["recipe=quickstart", rows, "teacher=guesser", "sft.max_steps=2", "student.max_length=99"]
-    config = compose.load(overrides)
-    assert config.selection.teacher == "guesser"
+def test_teacher_is_a_shorthand_and_in_the_quickstart_a_file(rows):
+    assert compose.load([rows, "teacher=guesser"]).selection.teacher == "guesser"
+    quickstart = compose.load(["recipe=quickstart", "teacher=guesser"])
+    assert [path.name for path in quickstart.data.paths] == ["guesser.parquet"]
+
+
+def test_the_command_line_wins_over_the_recipe(rows):
+    config = compose.load(["recipe=quickstart", rows, "sft.max_steps=2", "student.max_length=99"])
     assert config.sft.max_steps == 2
     assert config.sft.max_length == 99
 
@@ -88,14 +93,14 @@ def test_several_data_paths(tmp_path):
         (["data.path=null"], "data.path is empty"),
         (["data.path=/no/such/place"], "data.path=/no/such/place does not exist"),
         (["data.format=csv"], "data.format=csv is not known"),
-        (["student.max_length=4096"], "student.max_length=4096 is beyond what"),
-        (["sft.max_length=4096"], "sft.max_length=4096 is beyond what"),
+        (["student.max_length=40000"], "student.max_length=40000 is beyond what"),
+        (["sft.max_length=40000"], "sft.max_length=40000 is beyond what"),
         (["student.name_or_path=''"], "student.name_or_path is empty"),
         (["student.precision=int4"], "student.precision=int4 is not known"),
         (["student.chat_template=/no/such.jinja"], "student.chat_template=/no/such.jinja is no file"),
         (["tracking.mode=loud"], "tracking.mode=loud is not known"),
         (["mask.name=all"], "mask.name=all is not known"),
-        (["evaluation=docker", "evaluation.tasks=x", "evaluation.max_new_tokens=2048"], "leaves no room"),
+        (["evaluation=docker", "evaluation.tasks=x", "evaluation.max_new_tokens=32768"], "leaves no room"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_sentence(words, sentence, rows):
