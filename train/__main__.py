@@ -1,7 +1,6 @@
 """`python -m train recipe=<name> [key=value ...]`."""
 
 import os
-import shlex
 import signal
 import sys
 import traceback
@@ -62,9 +61,7 @@ def _run(composed: "DictConfig") -> None:
 
         run(config)
     except (KeyboardInterrupt, Terminated):
-        typed = [word for word in run_directory.typed() if not word.startswith("run_dir=")]
-        command = shlex.join(["python", "-m", "train", *typed, f"run_dir={config.run_dir}"])
-        print(f"\nStopped. To continue: {command}", file=sys.stderr)
+        print(f"\nStopped. To continue: {run_directory.command_to_continue(config.run_dir)}", file=sys.stderr)
         raise
 
 

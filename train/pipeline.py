@@ -20,8 +20,8 @@ from train.coverage import coverage, coverage_table
 from train.json_files import append_line
 from train.provenance import git_state
 from train.render import Example, render_trajectory
-from train.result import Finished, result_record, run_report
-from train.run_directory import RunDirectory, settings_of
+from train.result import Finished, not_evaluated, result_record, run_report
+from train.run_directory import RunDirectory, command_to_continue, settings_of
 from train.sft import Outcome, load_tokenizer, planned_steps, sft, steps_per_epoch
 from train.stages import Stages
 from train.tracking import Tracker
@@ -75,9 +75,13 @@ def run(config: TrainConfig) -> None:
             )
         results: dict[str, EvaluationResult] = {}
         if tasks and not reason:
-            for name, path in (("base", config.student.name_or_path), ("student", outcome.path)):
-                with stages(f"evaluate {name}"):
-                    results[name] = evaluate(name, path, tasks, config, directory.path / "trials" / name)
+            students = {"base": config.student.name_or_path, "student": outcome.path}
+            try:
+                for name, path in students.items():
+                    with stages(f"evaluate {name}"):
+                        results[name] = evaluate(name, path, tasks, config, directory.path / "trials" / name)
+            except EngineUnavailableError as error:
+                reason = str(error)
         reasons = [aside.reason for aside in found.set_aside]
         finished = Finished(
             config, directory, reasons, selection, covered, outcome, results, reason, stages.seconds
@@ -247,6 +251,11 @@ def show(run: Finished, console: Console) -> None:
         for line in comparison_lines(run.results):
             console.print(line, markup=False, soft_wrap=True)
     if run.not_evaluated:
-        console.print(f"Evaluation was not run: {run.not_evaluated}", style="yellow", soft_wrap=True)
+        console.print(not_evaluated(run), style="yellow", soft_wrap=True)
+    if lost := sum(result.infrastructure_errors for result in run.results.values()):
+        again = command_to_continue(path)
+        console.print(
+            f"{lost} trials were lost to the infrastructure; to run only those: {again}", soft_wrap=True
+        )
     for label, place in (("Student", run.outcome.path), ("Result", result), ("Page", page), ("Run", path)):
         console.print(f"{label + ':':9}{place}", markup=False, soft_wrap=True, highlight=False)

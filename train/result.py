@@ -40,7 +40,7 @@ class Finished:
     Attributes:
         set_aside: a reason for each thing that could not be read.
         results: by student, `base` first; empty when no trials were run.
-        not_evaluated: why there are no results, if there should have been some.
+        not_evaluated: why results are missing, if some are.
         seconds: of each stage.
     """
 
@@ -78,6 +78,10 @@ def result_record(run: Finished, commit: str | None) -> dict[str, Any]:
     }
 
 
+def not_evaluated(run: Finished) -> str:
+    return f"Evaluation was not {'finished' if run.results else 'run'}: {run.not_evaluated}"
+
+
 def run_report(run: Finished) -> RunReport:
     from eval.compare import comparison_lines
     from eval.report import summary_row, trial_views
@@ -85,7 +89,7 @@ def run_report(run: Finished) -> RunReport:
     metrics = run.directory.read_metrics()
     notes = comparison_lines(run.results) if run.results else []
     if run.not_evaluated:
-        notes.append(f"Evaluation was not run: {run.not_evaluated}")
+        notes.append(not_evaluated(run))
     return RunReport(
         title=run.directory.path.name,
         generated=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),

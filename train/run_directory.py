@@ -10,6 +10,7 @@ result.json        the figures, written when they are complete
 
 import dataclasses
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -32,6 +33,12 @@ def typed() -> list[str]:
     from hydra.core.hydra_config import HydraConfig
 
     return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else sys.argv[1:]
+
+
+def command_to_continue(run_dir: str | Path) -> str:
+    """What to type to go on in `run_dir` with the settings of this run."""
+    words = [word for word in typed() if not word.startswith("run_dir=")]
+    return shlex.join(["python", "-m", "train", *words, f"run_dir={run_dir}"])
 
 
 def reserve(config: TrainConfig) -> Path:

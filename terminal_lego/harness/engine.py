@@ -70,7 +70,11 @@ def stop() -> bool:
 def _start(progress: Progress) -> "DockerClient":
     if running := _running_dockerd():
         progress(f"waiting for the engine that is already running (pid {running})")
-        return _wait(running)
+        try:
+            return _wait(running)
+        except EngineUnavailableError:
+            if _is_dockerd(running):
+                raise  # alive and silent: not ours to replace
     if shutil.which("dockerd") is None:
         _install(progress)
         if client := _answering():  # a package may start its own service
