@@ -80,6 +80,9 @@ def wandb_mode(tracking: TrackingConfig) -> str:
 def _open(tracking: TrackingConfig, mode: str, path: Path, config: dict[str, Any]) -> Any:
     import wandb
 
+    # Else W&B advertises it to every program that has imported a model's client.
+    os.environ.setdefault("WANDB_DISABLE_WEAVE", "true")
+
     def start(mode: str) -> Any:
         run = wandb.init(
             project=tracking.project,
