@@ -4,7 +4,7 @@ VENV   ?= .venv
 PYTHON ?= python3
 ARGS   ?=
 
-.PHONY: quickstart test check setup engine
+.PHONY: quickstart test setup
 
 # Sets up, trains the tiny student and evaluates it in containers. ARGS="teacher=guesser" adds settings.
 quickstart: setup
@@ -13,8 +13,9 @@ quickstart: setup
 
 # Sets up and runs every test that can run here.
 test: setup
-	@PYTHON=$(PYTHON) scripts/browser.sh || echo "Going on without a browser: page tests will be skipped."
-	@$(VENV)/bin/python -m terminal_lego.harness.engine up || echo "Going on without an engine: Docker tests will be skipped."
+	@scripts/test_tools.sh
+	@$(VENV)/bin/python -m terminal_lego.harness.engine up \
+	    || echo "Going on without an engine: the tests that need one will be skipped."
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/python -m pytest $(ARGS)
