@@ -13,6 +13,7 @@ from eval.statistics import pass_at_k, score
 from terminal_lego.harness.agents import Agent
 from terminal_lego.harness.job import run_job, trial_name
 from terminal_lego.harness.record import TrialResult, TrialSettings, read_result
+from terminal_lego.json_files import finite
 from terminal_lego.task import Task
 
 RESULT_FILE = "evaluation.json"
@@ -82,7 +83,7 @@ class EvaluationResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; an undefined number is None."""
-        return _without_nan(asdict(self))
+        return finite(asdict(self))
 
 
 def evaluate(
@@ -225,11 +226,3 @@ def _conditions(job_dir: Path) -> dict[str, Any]:
     config["agent"].pop("model_info")
     config["tasks"] = hashlib.sha256(json.dumps(config["tasks"], sort_keys=True).encode()).hexdigest()
     return config
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,11 +13,12 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("terminal_lego", "train", "eval", "recipes")
 HEAVY = {"torch", "transformers", "trl", "datasets", "accelerate", "wandb", "docker", "openai", "pyarrow"}
 # What a room of terminal_lego may import from the other rooms; the modules of COMMON are free to all.
-COMMON = {"errors", "reply", "trajectory", "task_config"}
+COMMON = {"errors", "reply", "trajectory", "task_config", "json_files"}
 MAY_IMPORT = {
     "errors": set(),
     "reply": set(),
     "trajectory": set(),
+    "json_files": set(),
     "task_config": set(),
     "task": set(),
     "formats": set(),

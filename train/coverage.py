@@ -1,7 +1,7 @@
 """Mask coverage: which share of the tokens carries loss, by role and by turn."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ def coverage(examples: Sequence[Example]) -> list[Coverage]:
     return [
         *_counted(examples, lambda span: "all tokens"),
         *_counted(examples, lambda span: span.role),
-        *_counted((e for e in examples), _turn),
+        *_counted(examples, _turn),
     ]
 
 
@@ -56,7 +56,7 @@ def _turn(span: Span) -> str | None:
     )
 
 
-def _counted(examples: Iterable[Example], part_of) -> list[Coverage]:
+def _counted(examples: Sequence[Example], part_of: Callable[[Span], str | None]) -> list[Coverage]:
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for example in examples:
         for span in example.spans:

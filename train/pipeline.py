@@ -13,12 +13,11 @@ from terminal_lego.curation.funnel import FunnelRow, funnel_table
 from terminal_lego.curation.select import Selection, select
 from terminal_lego.errors import ConfigError, EngineUnavailableError, UntrainableError
 from terminal_lego.formats import ReadResult, read_trajectories
+from terminal_lego.json_files import append_line
 from terminal_lego.report.page import write_page
 from terminal_lego.trajectory import Trajectory
 from train.config import TrainConfig
 from train.coverage import coverage, coverage_table
-from train.json_files import append_line
-from train.provenance import git_state
 from train.render import Example, render_trajectory
 from train.result import Finished, not_evaluated, result_record, run_report
 from train.run_directory import RunDirectory, command_to_continue, settings_of
@@ -245,7 +244,7 @@ def show(run: Finished, console: Console) -> None:
 
     path = run.directory.path
     page = write_page(run_report(run), path / "report.html")
-    result = run.directory.write_result(result_record(run, git_state()[0]["commit"]))
+    result = run.directory.write_result(result_record(run))
     if run.results:
         console.print(comparison_table(run.results))
         for line in comparison_lines(run.results):

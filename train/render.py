@@ -8,7 +8,7 @@ what the model reads and what it writes: what the server puts in front of turn k
 was trained on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -139,7 +139,9 @@ def _check_reply(
         )
 
 
-def _pieces(messages: Sequence[Message], tokenizer: "PreTrainedTokenizerBase", id: str):
+def _pieces(
+    messages: Sequence[Message], tokenizer: "PreTrainedTokenizerBase", id: str
+) -> Iterator[tuple[str, str, int]]:
     """Yields (text, role, turn): what is read before a reply, then the reply with its end-of-turn token."""
 
     def text(chat: Sequence[Message], generate: bool) -> str:

@@ -1,5 +1,6 @@
 """What a run came to: result.json for programs, one HTML page for people."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,7 +56,7 @@ class Finished:
     seconds: Mapping[str, float]
 
 
-def result_record(run: Finished, commit: str | None) -> dict[str, Any]:
+def result_record(run: Finished) -> dict[str, Any]:
     """`result.json`: a student that was not evaluated is null."""
     scores = {name: result.to_dict() for name, result in run.results.items()}
     return {
@@ -73,7 +74,7 @@ def result_record(run: Finished, commit: str | None) -> dict[str, Any]:
         "loss": run.outcome.loss,
         "seconds": dict(run.seconds),
         "seed": run.config.sft.seed,
-        "commit": commit,
+        "commit": run.directory.commit,
         "student_path": str(run.outcome.path),
     }
 
@@ -106,12 +107,8 @@ def run_report(run: Finished) -> RunReport:
 
 def _funnel(run: Finished) -> list[FunnelRow]:
     rows = run.selection.funnel
-    read = FunnelRow("read", rows[0].given, len(run.set_aside), _why(_counted(run.set_aside)))
+    read = FunnelRow("read", rows[0].given, len(run.set_aside), _why(Counter(run.set_aside)))
     return [read, *(FunnelRow(row.step, row.kept, row.given - row.kept, _why(row.dropped)) for row in rows)]
-
-
-def _counted(reasons: Sequence[str]) -> dict[str, int]:
-    return {reason: reasons.count(reason) for reason in dict.fromkeys(reasons)}
 
 
 def _why(dropped: Mapping[str, int]) -> str:

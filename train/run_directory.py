@@ -19,8 +19,9 @@ from typing import Any
 
 import yaml
 
+from terminal_lego import json_files
 from terminal_lego.errors import ConfigError
-from train import json_files, provenance
+from train import provenance
 from train.config import TrainConfig, flat
 
 RUNS = Path("runs")
@@ -64,6 +65,7 @@ class RunDirectory:
         path: absolute.
         is_resumed: whether an earlier start left its settings here.
         digests: sha256 of every data source, by path.
+        commit: of this project when this start began, None outside a checkout.
     """
 
     def __init__(self, config: TrainConfig) -> None:
@@ -107,6 +109,7 @@ class RunDirectory:
         starts = len(list(self.path.glob("provenance*.json"))) + 1
         suffix = "" if starts == 1 else f"-{starts}"
         git, diff = provenance.git_state()
+        self.commit = git["commit"]
         if diff:
             json_files.write_whole(self.path / f"code{suffix}.diff", diff)
         words = provenance.masked_words(typed())

@@ -11,8 +11,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from terminal_lego.errors import StudentError
+from terminal_lego.json_files import write_json
 from train.config import SftConfig, StudentConfig
-from train.json_files import write_json
 from train.progress import TrainingProgress
 from train.render import Example
 

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from terminal_lego.errors import ConfigError
+from terminal_lego.json_files import write_whole
 from train.config import TrackingConfig
-from train.json_files import write_whole
 from train.run_directory import RunDirectory
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from terminal_lego.errors import ConfigError
 from terminal_lego.harness.agents import Agent
-from terminal_lego.harness.record import TrialResult, TrialSettings, agent_info, write_json
+from terminal_lego.harness.record import TrialResult, TrialSettings, agent_info
+from terminal_lego.json_files import write_json
 from terminal_lego.task import Task
 
 

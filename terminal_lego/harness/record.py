@@ -6,7 +6,6 @@ result.json is written last and at once: a trial without it did not finish.
 """
 
 import json
-import os
 import traceback
 import uuid
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from terminal_lego.errors import InfrastructureError, TrialError
+from terminal_lego.json_files import write_json
 from terminal_lego.task import Task
 
 if TYPE_CHECKING:
@@ -101,17 +101,6 @@ def read_result(trial_dir: Path) -> TrialResult | None:
         return result if whole and consistent else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Whole or not at all, for whoever reads while it is written and whatever dies meanwhile."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(data, file, indent=2, ensure_ascii=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def now() -> str:

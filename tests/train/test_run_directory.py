@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from terminal_lego import json_files
 from terminal_lego.errors import ConfigError
-from train import compose, json_files, provenance, run_directory
+from train import compose, provenance, run_directory
 from train.run_directory import RunDirectory, reserve
 from train.stages import Stages
 

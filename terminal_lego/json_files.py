@@ -1,4 +1,4 @@
-"""Files a run leaves behind: append-only lines, and whole files that are never half written."""
+"""JSON on disk: append-only lines, and whole files that are never half written."""
 
 import json
 import math
