@@ -14,11 +14,11 @@ from terminal_lego.curation.select import Selection, select
 from terminal_lego.errors import ConfigError, EngineUnavailableError, UntrainableError
 from terminal_lego.formats import ReadResult, read_trajectories
 from terminal_lego.json_files import append_line
+from terminal_lego.rendering.coverage import coverage, coverage_table
+from terminal_lego.rendering.render import Example, render_trajectory
 from terminal_lego.report.page import write_page
 from terminal_lego.trajectory import Trajectory
 from train.config import TrainConfig
-from train.coverage import coverage, coverage_table
-from train.render import Example, render_trajectory
 from train.result import Finished, not_evaluated, result_record, run_report
 from train.run_directory import RunDirectory, command_to_continue, settings_of
 from train.sft import Outcome, load_tokenizer, planned_steps, sft, steps_per_epoch

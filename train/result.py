@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from terminal_lego.curation.select import Selection
+from terminal_lego.rendering.coverage import Coverage
 from terminal_lego.report.page import FunnelRow, MaskRow, RunReport
 from train.config import TrainConfig
-from train.coverage import Coverage
 from train.run_directory import RunDirectory, settings_of
 from train.sft import Outcome
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from terminal_lego.errors import StudentError
 from terminal_lego.json_files import write_json
+from terminal_lego.rendering.render import Example
 from train.config import SftConfig, StudentConfig
 from train.progress import TrainingProgress
-from train.render import Example
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainerState

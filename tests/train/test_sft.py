@@ -13,9 +13,9 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 from trl import SFTTrainer
 
 from terminal_lego.errors import StudentError
+from terminal_lego.rendering.render import Example, render_trajectory
 from tests.train.scripted import conversations
 from train.config import SftConfig, StudentConfig
-from train.render import Example, render_trajectory
 from train.sft import COMPLETE, Outcome, load_tokenizer, planned_steps, sft
 
 BASE = Path(__file__).parents[2] / "recipes" / "quickstart" / "base"

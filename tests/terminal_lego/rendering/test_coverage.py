@@ -3,8 +3,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from train.coverage import Coverage, coverage, coverage_table
-from train.render import Example, Span
+from terminal_lego.rendering.coverage import Coverage, coverage, coverage_table
+from terminal_lego.rendering.render import Example, Span
 
 
 def example(*turns: tuple[int, int, float]) -> Example:

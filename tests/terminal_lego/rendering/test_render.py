@@ -8,10 +8,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from terminal_lego.errors import RenderError, UntrainableError
 from terminal_lego.formats import read_trajectories
+from terminal_lego.rendering.render import IGNORED, Example, render, render_trajectory
 from terminal_lego.reply import parse_reply
 from terminal_lego.trajectory import Trajectory, Turn
 from tests.train.scripted import conversations
-from train.render import IGNORED, Example, render, render_trajectory
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT.parent / "shared" / "data" / "trajectories"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from train.render import Example, Span
+from terminal_lego.rendering.render import Example, Span
 
 if TYPE_CHECKING:
     from rich.table import Table
