@@ -22,6 +22,10 @@ class TrajectoryError(TerminalLegoError, ValueError):
     """A trajectory that cannot be read, named by file and line."""
 
 
+class ContaminationError(TerminalLegoError):
+    """Tasks of the training data that are tasks of the benchmark."""
+
+
 class RenderError(TerminalLegoError, ValueError):
     """A conversation that cannot become tokens and loss weights."""
 

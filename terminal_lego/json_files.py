@@ -3,6 +3,8 @@
 import json
 import math
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +51,16 @@ def write_whole(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     write_whole(path, json.dumps(finite(value), indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+@contextmanager
+def writing_lines(path: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Gives a function that writes one JSON line; the file takes its place when all are written."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            yield lambda record: print(json.dumps(finite(record), ensure_ascii=False), file=file)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

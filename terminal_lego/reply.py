@@ -16,7 +16,7 @@ __all__ = ["Command", "Reply", "parse_reply"]
 
 _REQUIRED = ("analysis", "plan", "commands")
 _DEFAULT_DURATION = 1.0
-_STRUCTURE = re.compile(r'\\.|["{}]', re.DOTALL)
+_STRUCTURE = re.compile(r'\\.|"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}]', re.DOTALL)
 _SHALLOW_OBJECT = re.compile(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 _SEPARATORS = re.compile(r"[\s:,]*")
 _SHOWN_WHOLE, _PREVIEW = 200, 100
@@ -107,15 +107,13 @@ def _bullets(warnings: list[str]) -> str:
 
 def _extract(text: str, warnings: list[str]) -> tuple[int, str]:
     """Find the first balanced object; quotes count from the start of the reply, prose included."""
-    depth, start, quoted = 0, -1, False
+    depth, start = 0, -1
     for token in _STRUCTURE.finditer(text):
         match token[0]:
-            case '"':
-                quoted = not quoted
-            case "{" if not quoted:
+            case "{":
                 start = token.start() if depth == 0 else start
                 depth += 1
-            case "}" if not quoted:
+            case "}":
                 depth -= 1
                 if depth == 0 and start != -1:
                     break
@@ -149,17 +147,17 @@ def _command_spans(content: str) -> list[tuple[int, int]]:
     position = _skip(content, 1)
     while content[position] != "}":
         key, position = scanstring(content, position + 1)
-        begin = _skip(content, position)
-        value, end = decode(content, begin)
-        position = _skip(content, end)
-        if key != "commands":
+        position = _skip(content, position)
+        if key != "commands" or content[position] != "[":
+            spans = [] if key == "commands" else spans
+            position = _skip(content, decode(content, position)[1])
             continue
-        spans = []
-        inner = _skip(content, begin + 1)
-        while isinstance(value, list) and content[inner] != "]":
-            _, end = decode(content, inner)
-            spans.append((inner, end))
-            inner = _skip(content, end)
+        spans, position = [], _skip(content, position + 1)
+        while content[position] != "]":
+            _, end = decode(content, position)
+            spans.append((position, end))
+            position = _skip(content, end)
+        position = _skip(content, position + 1)
     return spans
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from terminal_lego.errors import EngineUnavailableError
 from terminal_lego.harness.engine import BASE_IMAGE, connect, ensure_image
@@ -14,8 +15,19 @@ from terminal_lego.task import Task, TaskConfig, write_task
 if TYPE_CHECKING:
     from docker import DockerClient
 
+# What a property costs depends on the machine; only whether it holds is tested.
+settings.register_profile("terminal-lego", deadline=None)
+settings.load_profile("terminal-lego")
+
 # Tiny models: a second thread only waits, for as long as anything else runs on the machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nothing is found in, or left in, the cache of who runs the tests."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
 
 REWARD = "/logs/verifier/reward.txt"
 

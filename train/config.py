@@ -11,10 +11,11 @@ from typing import Any
 
 from terminal_lego.curation.config import SelectionConfig
 from terminal_lego.errors import ConfigError
+from terminal_lego.formats.hub import is_hub_name
+from terminal_lego.formats.reading import split_model
+from terminal_lego.rendering.masks import MaskConfig
 
 PRECISIONS = ("fp32", "bf16")
-DATA_FORMATS = ("auto",)
-MASKS = ("assistant",)
 SCHEDULERS = ("constant", "constant_with_warmup", "cosine", "linear")
 TRACKING_MODES = ("auto", "online", "offline", "disabled")
 
@@ -86,39 +87,27 @@ class DataConfig:
     """Where the trajectories come from.
 
     Attributes:
-        path: a file or folder that `terminal_lego.formats.read_trajectories` can read, or a list of them.
-        format: auto decides by content.
+        path: a file or folder that `terminal_lego.formats.read_trajectories` can read,
+            or the name of a hub data set; or a list of them. `model=` in front says whose trajectories
+            these are, for files that do not name the model.
     """
 
     path: Any = None
-    format: str = "auto"
 
     def __post_init__(self) -> None:
-        _one_of("data.format", self.format, DATA_FORMATS)
-        if not self.paths:
+        if not self.sources:
             raise ConfigError("data.path is empty: name a file or folder of trajectories, or a recipe.")
-        for path in self.paths:
-            if not path.exists():
-                raise ConfigError(f"data.path={path} does not exist: name a file or folder of trajectories.")
+        for source in self.sources:
+            place = str(split_model(source)[1])
+            if not Path(place).exists() and not is_hub_name(place):
+                raise ConfigError(
+                    f"data.path={source} does not exist: name a file or folder of trajectories."
+                )
 
     @property
-    def paths(self) -> list[Path]:
+    def sources(self) -> list[str]:
         given = self.path if isinstance(self.path, list) else [self.path]
-        return [Path(str(path)).expanduser() for path in given if path not in (None, "")]
-
-
-@dataclass
-class MaskConfig:
-    """Which tokens carry loss.
-
-    Attributes:
-        name: assistant (every assistant message and its end-of-turn token).
-    """
-
-    name: str = "assistant"
-
-    def __post_init__(self) -> None:
-        _one_of("mask.name", self.name, MASKS)
+        return [str(Path(str(path)).expanduser()) for path in given if path not in (None, "")]
 
 
 @dataclass
@@ -231,6 +220,8 @@ class TrainConfig:
         recipe: the recipe's name, null for a run put together on the command line.
         teacher: shorthand that selection.teacher follows.
         run_dir: where the run is written; null for runs/<recipe>/<time>, an existing one is continued.
+        cache_dir: where rendered tokens are kept for every later run with the same data, selection, mask,
+            tokenizer and template; null for terminal-lego/tokens in XDG_CACHE_HOME or ~/.cache.
         dry_run: stop before training.
     """
 
@@ -244,6 +235,7 @@ class TrainConfig:
     recipe: str | None = None
     teacher: str | None = None
     run_dir: str | None = None
+    cache_dir: str | None = None
     dry_run: bool = False
 
     def __post_init__(self) -> None:

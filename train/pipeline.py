@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from terminal_lego.curation.funnel import FunnelRow, funnel_table
-from terminal_lego.curation.select import Selection, select
-from terminal_lego.errors import ConfigError, EngineUnavailableError, UntrainableError
+from terminal_lego.curation import contamination_table, funnel_table, loss_table
+from terminal_lego.errors import ConfigError, EngineUnavailableError
 from terminal_lego.formats import ReadResult, read_trajectories
 from terminal_lego.json_files import append_line
-from terminal_lego.rendering.coverage import coverage, coverage_table
-from terminal_lego.rendering.render import Example, render_trajectory
+from terminal_lego.rendering.cache import Examples
+from terminal_lego.rendering.coverage import CoverageRow, alarm, coverage_table
 from terminal_lego.report.page import write_page
-from terminal_lego.trajectory import Trajectory
 from train.config import TrainConfig
+from train.prepare import Prepared, prepare, write_account
 from train.result import Finished, not_evaluated, result_record, run_report
 from train.run_directory import RunDirectory, command_to_continue, settings_of
 from train.sft import Outcome, load_tokenizer, planned_steps, sft, steps_per_epoch
@@ -50,14 +49,13 @@ def run(config: TrainConfig) -> None:
         found = read(config)
         tell_set_aside(found, directory, console)
     with stages("select and render"):
-        selection = select(found.trajectories, config.selection)
         tokenizer = load_tokenizer(config.student)
-        examples = render(selection, tokenizer, config)
-        console.print(funnel_table(selection.funnel, [aside.reason for aside in found.set_aside]))
-        refuse_nothing(selection, found, config)
-        covered = coverage(examples)
-        console.print(coverage_table(covered))
-        console.print(plan(examples, config), soft_wrap=True)
+        prepared = prepare(found.trajectories, tokenizer, config, list(directory.digests.values()))
+        write_account(prepared, directory.path)
+        console.print(funnel_table(prepared.funnel, [aside.reason for aside in found.set_aside]))
+        refuse_nothing(prepared, found)
+        tell(prepared, config, console)
+        console.print(plan(prepared.examples, config), soft_wrap=True)
     if config.dry_run:
         console.print("Dry run: nothing was trained.")
         return
@@ -68,7 +66,8 @@ def run(config: TrainConfig) -> None:
         console.print(f"Evaluation will not run: {reason}", style="yellow", soft_wrap=True)
     with Tracker(directory, config.tracking, settings_of(config)) as tracker:
         with stages("train"):
-            outcome = train(examples, tokenizer, config, directory, tracker)
+            tracker.log(0, coverage_metrics(prepared.coverage))
+            outcome = train(prepared.examples, tokenizer, config, directory, tracker)
             console.print(
                 f"  {outcome.steps} steps, {outcome.tokens:,} trained tokens, last loss {outcome.loss:.4f}"
             )
@@ -82,9 +81,7 @@ def run(config: TrainConfig) -> None:
             except EngineUnavailableError as error:
                 reason = str(error)
         reasons = [aside.reason for aside in found.set_aside]
-        finished = Finished(
-            config, directory, reasons, selection, covered, outcome, results, reason, stages.seconds
-        )
+        finished = Finished(config, directory, reasons, prepared, outcome, results, reason, stages.seconds)
         tracker.summarise([summary(name, result) for name, result in results.items()])
         show(finished, console)
     if reason:
@@ -92,7 +89,7 @@ def run(config: TrainConfig) -> None:
 
 
 def read(config: TrainConfig) -> ReadResult:
-    parts = [read_trajectories(path) for path in config.data.paths]
+    parts = [read_trajectories(source) for source in config.data.sources]
     return ReadResult(
         [trajectory for part in parts for trajectory in part.trajectories],
         [aside for part in parts for aside in part.set_aside],
@@ -110,26 +107,21 @@ def tell_set_aside(found: ReadResult, directory: RunDirectory, console: Console)
         console.print(f"  and {len(found.set_aside) - SHOWN_SET_ASIDE} more, see set_aside.jsonl")
 
 
-def render(selection: Selection, tokenizer: "PreTrainedTokenizerBase", config: TrainConfig) -> list[Example]:
-    """Renders what was kept and can be taught from; one longer than `sft.max_length` is dropped whole."""
-    limit = config.sft.max_length
-    rendered: list[tuple[Trajectory, Example]] = []
-    untrainable: Counter[str] = Counter()
-    for trajectory in selection.kept:
-        try:
-            rendered.append((trajectory, render_trajectory(trajectory, tokenizer)))
-        except UntrainableError as error:
-            untrainable[error.reason] += 1
-    selection.funnel.append(FunnelRow("render", len(rendered), untrainable))
-    fitting = [(trajectory, example) for trajectory, example in rendered if len(example.input_ids) <= limit]
-    too_long = Counter({f"longer than {limit:,} tokens": len(rendered) - len(fitting)})
-    selection.funnel.append(FunnelRow(f"length: {limit:,} tokens", len(fitting), +too_long))
-    selection.kept[:] = [trajectory for trajectory, _ in fitting]
-    return [example for _, example in fitting]
+def tell(prepared: Prepared, config: TrainConfig, console: Console) -> None:
+    """What stays and what goes, which tokens carry loss, what is unusual about either."""
+    if lost := loss_table(prepared.losses):
+        console.print(lost)
+    if prepared.decontamination is not None:
+        console.print(contamination_table(prepared.decontamination))
+    console.print(coverage_table(prepared.coverage))
+    if unusual := alarm(prepared.coverage, config.mask):
+        console.print(unusual, style="yellow", soft_wrap=True)
+    how = "found in the cache" if prepared.was_cached else "kept in the cache"
+    console.print(f"Rendered tokens {how}: {prepared.examples.path}", soft_wrap=True, highlight=False)
 
 
-def refuse_nothing(selection: Selection, found: ReadResult, config: TrainConfig) -> None:
-    if selection.kept:
+def refuse_nothing(prepared: Prepared, found: ReadResult) -> None:
+    if len(prepared.examples):
         return
     models = Counter(trajectory.model for trajectory in found.trajectories)
     raise ConfigError(
@@ -152,11 +144,14 @@ def summary(name: str, result: "EvaluationResult") -> dict[str, Any]:
     }
 
 
-def plan(examples: list[Example], config: TrainConfig) -> str:
+def coverage_metrics(rows: list[CoverageRow]) -> dict[str, float]:
+    return {f"mask/{row.part}": row.share for row in rows}
+
+
+def plan(examples: Examples, config: TrainConfig) -> str:
     steps = planned_steps(len(examples), config.sft)
     epochs = steps / steps_per_epoch(len(examples), config.sft)
-    tokens = sum(len(example.input_ids) for example in examples)
-    longest = max(len(example.input_ids) for example in examples)
+    tokens, longest = sum(examples.lengths), max(examples.lengths)
     return (
         f"{len(examples):,} conversations, {tokens:,} tokens, the longest {longest:,}; {steps:,} steps of "
         f"{config.sft.batch_size * config.sft.accumulation} are {epochs:,.1f} epochs, "
@@ -165,7 +160,7 @@ def plan(examples: list[Example], config: TrainConfig) -> str:
 
 
 def train(
-    examples: list[Example],
+    examples: Examples,
     tokenizer: "PreTrainedTokenizerBase",
     config: TrainConfig,
     directory: RunDirectory,

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from terminal_lego.curation.select import Selection
-from terminal_lego.rendering.coverage import Coverage
 from terminal_lego.report.page import FunnelRow, MaskRow, RunReport
 from train.config import TrainConfig
+from train.prepare import Prepared
 from train.run_directory import RunDirectory, settings_of
 from train.sft import Outcome
 
@@ -48,8 +47,7 @@ class Finished:
     config: TrainConfig
     directory: RunDirectory
     set_aside: Sequence[str]
-    selection: Selection
-    coverage: Sequence[Coverage]
+    prepared: Prepared
     outcome: Outcome
     results: "Mapping[str, EvaluationResult]"
     not_evaluated: str | None
@@ -67,7 +65,9 @@ def result_record(run: Finished) -> dict[str, Any]:
             for name in ("base", "student")
         },
         "not_evaluated": run.not_evaluated,
-        "conversations": len(run.selection.kept),
+        "conversations": len(run.prepared.examples),
+        "dropped": len(run.prepared.dropped),
+        "tokens_key": run.prepared.key,
         "set_aside": len(run.set_aside),
         "steps": run.outcome.steps,
         "tokens_trained": run.outcome.tokens,
@@ -99,14 +99,14 @@ def run_report(run: Finished) -> RunReport:
         notes=notes,
         summary=[summary_row(result) for result in run.results.values()],
         funnel=_funnel(run),
-        mask=[MaskRow(row.part, row.tokens, row.share) for row in run.coverage],
+        mask=[MaskRow(row.part, row.tokens, row.share) for row in run.prepared.coverage],
         loss=[(record["step"], record["train/loss"]) for record in metrics if "train/loss" in record],
         trials=[view for result in run.results.values() for view in trial_views(result)],
     )
 
 
 def _funnel(run: Finished) -> list[FunnelRow]:
-    rows = run.selection.funnel
+    rows = run.prepared.funnel
     read = FunnelRow("read", rows[0].given, len(run.set_aside), _why(Counter(run.set_aside)))
     return [read, *(FunnelRow(row.step, row.kept, row.given - row.kept, _why(row.dropped)) for row in rows)]
 

@@ -21,12 +21,14 @@ import yaml
 
 from terminal_lego import json_files
 from terminal_lego.errors import ConfigError
+from terminal_lego.formats.hub import download
+from terminal_lego.formats.reading import split_model
 from train import provenance
 from train.config import TrainConfig, flat
 
 RUNS = Path("runs")
 # Settings that may differ between the first start of a run and a later one.
-_FREE_KEYS = ("run_dir", "dry_run")
+_FREE_KEYS = ("run_dir", "cache_dir", "dry_run")
 
 
 def typed() -> list[str]:
@@ -64,7 +66,7 @@ class RunDirectory:
     Attributes:
         path: absolute.
         is_resumed: whether an earlier start left its settings here.
-        digests: sha256 of every data source, by path.
+        digests: sha256 of every data source, by path or hub name.
         commit: of this project when this start began, None outside a checkout.
     """
 
@@ -81,7 +83,7 @@ class RunDirectory:
         elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise ConfigError(f"run_dir={self.path} is not empty and holds no run: name a new folder.")
         self.path.mkdir(parents=True, exist_ok=True)
-        self.digests = {str(path): provenance.digest(path) for path in config.data.paths}
+        self.digests = {source: provenance.digest(_local(source)) for source in config.data.sources}
         self._record_start(settings)
         json_files.write_whole(self.path / "config.yaml", yaml.safe_dump(settings, sort_keys=False))
         _link_latest(self.path)
@@ -126,6 +128,12 @@ class RunDirectory:
         }
         json_files.write_json(self.path / f"provenance{suffix}.json", record)
         self.event("start", number=starts, typed=words, commit=git["commit"])
+
+
+def _local(source: str) -> Path:
+    """The source itself, or where the hub data set of that name lies."""
+    place = str(split_model(source)[1])
+    return Path(place) if Path(place).exists() else download(place)
 
 
 def settings_of(config: TrainConfig) -> dict[str, Any]:

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from terminal_lego.errors import StudentError
 from terminal_lego.json_files import write_json
-from terminal_lego.rendering.render import Example
+from terminal_lego.rendering.cache import Examples
+from terminal_lego.rendering.example import Example
+from terminal_lego.rendering.tokenizer import load_tokenizer as load_by_name
 from train.config import SftConfig, StudentConfig
 from train.progress import TrainingProgress
 
 if TYPE_CHECKING:
+    from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback, TrainerState
 
 COMPLETE = "complete"
@@ -46,22 +49,7 @@ class Outcome:
 
 def load_tokenizer(student: StudentConfig) -> "PreTrainedTokenizerBase":
     """Raises StudentError when there is none, or it has no chat template."""
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(student.name_or_path)
-    except Exception as error:  # a folder can be broken in many ways
-        raise StudentError(
-            f"student.name_or_path={student.name_or_path} has no tokenizer that can be loaded "
-            f"({_first_line(error)}); give a folder, or a name on a hub that can be reached."
-        ) from error
-    if student.chat_template:
-        tokenizer.chat_template = Path(student.chat_template).read_text()
-    if not tokenizer.chat_template:
-        raise StudentError(
-            f"student.name_or_path={student.name_or_path} has no chat template; set student.chat_template."
-        )
-    return tokenizer
+    return load_by_name(student.name_or_path, student.chat_template)
 
 
 def sft(
@@ -86,7 +74,6 @@ def sft(
         KeyboardInterrupt: a signal asked to stop; the checkpoint is written.
     """
     import torch
-    from datasets import Dataset
     from transformers import PrinterCallback, ProgressCallback
     from transformers.utils.logging import disable_progress_bar
     from trl import SFTTrainer
@@ -97,11 +84,11 @@ def sft(
     torch.manual_seed(config.seed)
     checkpoint = _newest_checkpoint(folder / "checkpoints")
     final = _final_state(checkpoint)
-    rows = {"input_ids": [e.input_ids for e in examples], "labels": [e.labels for e in examples]}
+    tokens, trained_tokens = _totals(examples)
     trainer = SFTTrainer(
         model=_load_model(replace(student, name_or_path=str(checkpoint)) if final else student),
         args=_arguments(student, config, folder / "checkpoints"),
-        train_dataset=Dataset.from_dict(rows),
+        train_dataset=_dataset(examples),
         processing_class=tokenizer,
     )
     for printer in (ProgressCallback, PrinterCallback):
@@ -109,7 +96,7 @@ def sft(
     # A card per checkpoint says nothing that the run directory does not, and asks W&B for addresses.
     trainer.create_model_card = lambda *_, **__: None
     steps = planned_steps(len(examples), config)
-    tokens_per_step = sum(len(e.input_ids) for e in examples) / steps_per_epoch(len(examples), config)
+    tokens_per_step = tokens / steps_per_epoch(len(examples), config)
     interruption = Interruption()
     if final:  # only the student is not saved yet; `train` would take one step too many
         trainer.state = final
@@ -126,7 +113,7 @@ def sft(
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     figures = {
         "steps": trainer.state.global_step,
-        "tokens": round(trainer.state.epoch * sum(e.trained_tokens for e in examples)),
+        "tokens": round(trainer.state.epoch * trained_tokens),
         "loss": losses[-1],
     }
     write_json(folder / OUTCOME, figures)
@@ -203,6 +190,23 @@ def _watcher(
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
 
     return Watcher()
+
+
+def _dataset(examples: Sequence[Example]) -> "Dataset":
+    """Columns input_ids and labels; those of a file stay there until they are asked for."""
+    from datasets import Dataset
+
+    if isinstance(examples, Examples):
+        return examples.dataset()
+    rows = [{"input_ids": list(e.input_ids), "labels": list(e.labels)} for e in examples]
+    return Dataset.from_list(rows)
+
+
+def _totals(examples: Sequence[Example]) -> tuple[int, int]:
+    """All tokens, and those trained."""
+    if isinstance(examples, Examples):
+        return sum(examples.lengths), examples.trained_tokens
+    return sum(len(e.input_ids) for e in examples), sum(e.trained_tokens for e in examples)
 
 
 def _arguments(student: StudentConfig, config: SftConfig, folder: Path) -> Any:

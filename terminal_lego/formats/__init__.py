@@ -1,7 +1,18 @@
 """On-disk formats, to and from `Trajectory`: one module per format."""
 
 from terminal_lego.formats.atif_writer import write_atif
-from terminal_lego.formats.parquet import write_parquet
-from terminal_lego.formats.reading import ReadResult, SetAside, read_trajectories
+from terminal_lego.formats.chat_writers import write_messages, write_sharegpt
+from terminal_lego.formats.parquet import read_digest, write_parquet
+from terminal_lego.formats.reading import ReadResult, SetAside, iter_trajectories, read_trajectories
 
-__all__ = ["ReadResult", "SetAside", "read_trajectories", "write_atif", "write_parquet"]
+__all__ = [
+    "ReadResult",
+    "SetAside",
+    "iter_trajectories",
+    "read_digest",
+    "read_trajectories",
+    "write_atif",
+    "write_messages",
+    "write_parquet",
+    "write_sharegpt",
+]

@@ -8,64 +8,25 @@ observation is the next prompt. By default the agent's message is not what the m
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
 from terminal_lego.errors import TrajectoryError
+from terminal_lego.formats.atif_schema import (
+    OWN,
+    Document,
+    Own,
+    Step,
+    count_subagents,
+    is_summary,
+    parse_document,
+)
 from terminal_lego.formats.loading import load_json, number, one_sentence
-from terminal_lego.trajectory import Trajectory, Turn, parse_reply
+from terminal_lego.reply import Reply, parse_reply
+from terminal_lego.trajectory import Trajectory, Turn
 
 RawReply = Callable[[int], str | None]
-OWN = "terminal_lego"
-
-
-class _ToolCall(BaseModel):
-    function_name: str = ""
-    arguments: Any = None
-
-
-class _Step(BaseModel):
-    step_id: int | None = None
-    source: Literal["system", "user", "agent"]
-    model_name: str | None = None
-    message: str | list[Any] | None = None
-    reasoning_content: str | None = None
-    tool_calls: list[_ToolCall] | None = None
-    observation: Any = None
-    metrics: dict[str, Any] | None = None
-    is_copied_context: bool | None = None
-    extra: dict[str, Any] | None = None
-
-
-class _Agent(BaseModel):
-    name: str | None = None
-    version: str | None = None
-    model_name: str | None = None
-    extra: dict[str, Any] | None = None
-
-
-class _Document(BaseModel):
-    schema_version: str = Field(pattern=r"^ATIF-v1\.\d+$")
-    agent: _Agent
-    steps: list[_Step] = Field(min_length=1)
-    continued_trajectory_ref: str | None = None
-    extra: dict[str, Any] | None = None
-
-
-class Own(BaseModel):
-    """What the format has no place for, kept under `extra` so that reading gives back what was written."""
-
-    id: str
-    task: str
-    reward: float | None = None
-    exception: str | None = None
-    source: str = ""
-    extra: dict[str, Any] = {}
-
-
-def is_atif(data: Any) -> bool:
-    return isinstance(data, dict) and str(data.get("schema_version", "")).startswith("ATIF")
 
 
 def read_atif(
@@ -76,9 +37,15 @@ def read_atif(
     A continuation starts from the copied, shortened history the model saw, so it is a conversation
     of its own. Two user messages in a row become one, with a blank line between them.
 
+    Where a file goes on from a summary without saying what the model saw then, only the turns before
+    the first summary are a conversation that took place: they are kept, with `extra["cut_at_summary"]`.
+    Since the agent did go on, a reply at their end that declares completion is left out.
+
+    Sub-agents' conversations are never mixed in; `extra["subagents"]` counts them.
+
     Args:
         data: parsed JSON of the first document.
-        folder: where continuations are looked for.
+        folder: where continuations are looked for; only the last part of their names counts.
         raw_reply: the model's text of the nth reply of all segments, if somebody kept it.
 
     Raises:
@@ -88,15 +55,19 @@ def read_atif(
     seen: set[str] = set()
     replies = 0
     while True:
-        document = _validate(data)
-        turns, prompt = _conversation(document, raw_reply, replies)
-        replies += sum(not turn.is_copied for turn in turns)
+        document = parse_document(data)
+        prompt, turns, is_cut = _conversation(document, raw_reply, replies)
+        replies += sum(step.source == "agent" and not step.is_copied_context for step in document.steps)
+        name = id if not segments else f"{id}#{len(segments)}"
+        segment = _trajectory(document, prompt, turns, name, source)
         segments.append(
-            _trajectory(document, prompt, turns, id if not segments else f"{id}#{len(segments)}", source)
+            replace(segment, extra=segment.extra | {"cut_at_summary": True}) if is_cut else segment
         )
         reference = document.continued_trajectory_ref
         if not reference:
             return segments
+        if ".." in Path(reference).parts:
+            raise TrajectoryError(f"continues in {reference}, which is not in its own folder")
         if reference in seen:
             raise TrajectoryError(f"continues in a circle at {reference}")
         seen.add(reference)
@@ -112,9 +83,17 @@ def is_reconstruction(message: str, has_tool_calls: bool = False) -> bool:
     Told by two signs of three: it does not parse, it is empty or starts with the labels of the lossy
     form, and its commands stand beside it as tool calls.
     """
-    unparsed = bool(parse_reply(message).error)
     labelled = not message or message.startswith(("Analysis:", "Plan:"))
-    return unparsed + labelled + has_tool_calls >= 2
+    # Parsing is the slow part of reading and decides only between one sign and two.
+    if labelled == has_tool_calls:
+        return labelled
+    return bool(parse_reply(message).error)
+
+
+def is_view(calls: list[Any], reply: Reply) -> bool:
+    """Whether these arguments of `bash_command` calls are the reply's own commands."""
+    keystrokes = [call.get("keystrokes") if isinstance(call, dict) else None for call in calls]
+    return keystrokes == [command.keystrokes for command in reply.commands]
 
 
 def text_of(content: Any) -> str:
@@ -132,27 +111,19 @@ def text_of(content: Any) -> str:
     return "\n".join(texts)
 
 
-def _validate(data: Any) -> _Document:
-    try:
-        document = _Document.model_validate(data)
-    except ValidationError as error:
-        raise TrajectoryError(f"not an ATIF-v1 document: {one_sentence(error)}") from None
-    if "summarization_index" in (document.agent.extra or {}):
-        raise TrajectoryError("belongs to a summarising sub-agent, not to the main conversation")
-    ids = [step.step_id for step in document.steps]
-    if None not in ids and ids != list(range(ids[0], ids[0] + len(ids))):
-        raise TrajectoryError("steps are missing or out of order (step_id must count up by one)")
-    return document
-
-
-def _conversation(document: _Document, raw_reply: RawReply, replies: int) -> tuple[list[Turn], str]:
+def _conversation(document: Document, raw_reply: RawReply, replies: int) -> tuple[str, list[Turn], bool]:
+    """The prompt, the turns after it, and whether they were cut at a summary."""
     own = OWN in (document.extra or {})
     prompt: str | None = None
     turns: list[Turn] = []
     previous = ""
+    is_summarised = False
     for step in document.steps:
         if step.source == "system":
+            is_summarised = is_summarised or (bool(turns) and is_summary(step))
             continue
+        if is_summarised:
+            return prompt, _undeclared(turns), True
         if step.source == "agent":
             if prompt is None:
                 raise TrajectoryError("starts with a reply; the first prompt is missing")
@@ -164,17 +135,20 @@ def _conversation(document: _Document, raw_reply: RawReply, replies: int) -> tup
             before = [turns[-1].observation] if previous == "user" else []
             turns[-1] = replace(turns[-1], observation="\n\n".join([*before, text_of(step.message)]))
         else:
-            raise TrajectoryError(
-                f"step {step.step_id}: goes on from a summary, and the file lacks what the model saw then; "
-                "record with linear_history"
-            )
+            return prompt, _undeclared(turns), True
         previous = step.source
     if prompt is None:
         raise TrajectoryError("holds no user step")
-    return turns, prompt
+    return prompt, turns, False
 
 
-def _turn(step: _Step, raw_reply: RawReply, index: int) -> Turn:
+def _undeclared(turns: list[Turn]) -> list[Turn]:
+    while turns and turns[-1].parsed.task_complete:
+        turns = turns[:-1]
+    return turns
+
+
+def _turn(step: Step, raw_reply: RawReply, index: int) -> Turn:
     message = text_of(step.message)
     copied = bool(step.is_copied_context)
     in_parts = isinstance(step.message, list) and len(step.message) > 1
@@ -188,7 +162,7 @@ def _turn(step: _Step, raw_reply: RawReply, index: int) -> Turn:
     )
 
 
-def _own_turn(step: _Step) -> Turn:
+def _own_turn(step: Step) -> Turn:
     extra = step.extra or {}
     turn = Turn(
         reply=text_of(step.message),
@@ -201,21 +175,20 @@ def _own_turn(step: _Step) -> Turn:
     return _with_metrics(step, turn)
 
 
-def _with_metrics(step: _Step, turn: Turn) -> Turn:
+def _with_metrics(step: Step, turn: Turn) -> Turn:
     counts = (number((step.metrics or {}).get(name)) for name in ("prompt_tokens", "completion_tokens"))
     prompt, completion = (int(count) if count is not None and count < 2**53 else None for count in counts)
     return replace(turn, prompt_tokens=prompt, completion_tokens=completion)
 
 
-def _agrees(raw: str, step: _Step, message: str) -> bool:
+def _agrees(raw: str, step: Step, message: str) -> bool:
     """Whether the lossy step can have been made from this raw text."""
     reply = parse_reply(raw)
     lines = [f"Analysis: {reply.analysis}"] * bool(reply.analysis) + [f"Plan: {reply.plan}"] * bool(
         reply.plan
     )
-    typed = [call.arguments for call in step.tool_calls or () if call.function_name == "bash_command"]
-    keystrokes = [call.get("keystrokes") if isinstance(call, dict) else None for call in typed]
-    same_keystrokes = not typed or keystrokes == [command.keystrokes for command in reply.commands]
+    calls = [call.arguments for call in step.tool_calls or () if call.function_name == "bash_command"]
+    same_keystrokes = not calls or is_view(calls, reply)
     return not reply.error and message.strip() in ("\n".join(lines).strip(), "") and same_keystrokes
 
 
@@ -231,9 +204,11 @@ def _observation(observation: Any) -> str:
     return "\n".join(text_of(content) for content in contents if content is not None)
 
 
-def _trajectory(document: _Document, prompt: str, turns: list[Turn], id: str, source: str) -> Trajectory:
+def _trajectory(document: Document, prompt: str, turns: list[Turn], id: str, source: str) -> Trajectory:
     agent = document.agent
     models = [agent.model_name, *(step.model_name for step in document.steps if step.source == "agent")]
+    subagents = count_subagents(document)
+    extra = {"parser": agent.extra["parser"]} if agent.extra and "parser" in agent.extra else {}
     trajectory = Trajectory(
         id=id,
         task="",
@@ -243,7 +218,7 @@ def _trajectory(document: _Document, prompt: str, turns: list[Turn], id: str, so
         source=source,
         agent=agent.name or "",
         agent_version=agent.version or "",
-        extra={"parser": agent.extra["parser"]} if agent.extra and "parser" in agent.extra else {},
+        extra=extra | ({"subagents": subagents} if subagents else {}),
     )
     if OWN not in (document.extra or {}):
         return trajectory

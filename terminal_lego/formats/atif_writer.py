@@ -5,19 +5,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from terminal_lego.formats.atif import OWN, Own
+from terminal_lego.formats.atif_schema import OWN, Own
+from terminal_lego.formats.drafts import drafted
 from terminal_lego.formats.loading import check_text
 from terminal_lego.trajectory import Trajectory, Turn
 
 
 def write_atif(trajectory: Trajectory, path: str | Path) -> None:
     """Write one ATIF-v1.8 file in raw-content form; `read_trajectories` gives back the same trajectory."""
-    path = Path(path)
     text = json.dumps(_document(check_text(trajectory)), indent=2, ensure_ascii=False) + "\n"
-    partial = path.with_name(f".{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_bytes(text.encode("utf-8"))
-    partial.replace(path)
+    with drafted(path) as draft:
+        draft.write_bytes(text.encode("utf-8"))
 
 
 def _document(trajectory: Trajectory) -> dict[str, Any]:

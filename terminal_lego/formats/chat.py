@@ -1,18 +1,18 @@
 """One row of a chat data set: `messages` (role, content) or ShareGPT (from, value)."""
 
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from terminal_lego.errors import TrajectoryError
 from terminal_lego.formats.atif import is_reconstruction, text_of
-from terminal_lego.formats.loading import number, parse_json, text_or
+from terminal_lego.formats.loading import is_json, number, parse_json, text_or
 from terminal_lego.trajectory import Trajectory, Turn
 
 _CONVERSATIONS = ("messages", "conversations", "conversations_sharegpt")
 _USER, _ASSISTANT = ("system", "user", "human"), ("assistant", "gpt")
-_TASK, _MODEL = ("task", "task_name"), ("model", "model_name", "teacher")
-_TAKEN = {*_CONVERSATIONS, *_TASK, *_MODEL, "reward", "result", "agent"}
+_TASK, _MODEL = ("task", "task_name", "oracle_passed_task"), ("model", "model_name", "teacher")
+_TAKEN = {*_CONVERSATIONS, "task", "task_name", *_MODEL, "reward", "result", "agent", "is_raw"}
 
 
 def is_chat(row: Any) -> bool:
@@ -20,31 +20,44 @@ def is_chat(row: Any) -> bool:
 
 
 def read_chat(row: Mapping[str, Any], *, id: str, source: str) -> Trajectory:
-    """A trajectory from a row; columns without a place of their own go to `extra`
-    as far as they are JSON values.
+    """A trajectory from a row; what stands in its `metadata` counts like a column, unless there is one.
+    Columns without a place of their own go to `extra` as far as they are JSON values.
 
     Messages in a row that are not replies (a system message, then the user's) become one, with a
     blank line between them.
 
+    `oracle_passed_task` names a task whose own solution passes. That says nothing about this
+    conversation, so its reward stays unknown.
+
     Raises:
         TrajectoryError: the messages are not an exchange of texts that starts with a prompt.
     """
-    prompts, turns = _exchange(_messages(row))
+    prompt, turns = _exchange(_messages(row))
+    metadata = row.get("metadata")
+    if isinstance(metadata, Mapping):
+        given = {name: value for name, value in row.items() if name != "metadata" and value is not None}
+        row = {**metadata, **given}
     outcome = row.get("result")
     reward = number(row.get("reward"))
     if reward is None and isinstance(outcome, str):
         reward = _as_number(outcome)
+    if row.get("is_raw") is False:
+        turns = [replace(turn, is_raw=False) for turn in turns]
     return Trajectory(
         id=id,
         task=_first(row, _TASK),
         model=_first(row, _MODEL),
-        prompt=prompts,
+        prompt=prompt,
         turns=tuple(turns),
         reward=reward,
         exception=outcome if isinstance(outcome, str) and outcome and _as_number(outcome) is None else None,
         source=source,
         agent=text_or(row.get("agent"), "terminus-2"),
-        extra={name: value for name, value in row.items() if name not in _TAKEN and _is_json(value)},
+        extra={
+            name: value
+            for name, value in row.items()
+            if name not in _TAKEN and value is not None and is_json(value)
+        },
     )
 
 
@@ -111,11 +124,3 @@ def _as_number(text: str) -> float | None:
         return number(float(text))
     except ValueError:
         return None
-
-
-def _is_json(value: Any) -> bool:
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return value is not None

@@ -8,7 +8,16 @@ from typing import Any
 
 from terminal_lego.errors import TrajectoryError
 from terminal_lego.formats.atif import read_atif
-from terminal_lego.formats.loading import dig, load_json, load_text, number, text_or
+from terminal_lego.formats.loading import dig, load_json, load_text, text_or
+from terminal_lego.formats.trial_result import (
+    exception_type,
+    one_reward,
+    recorded_rewards,
+    rewards,
+    task_name,
+    timed,
+    trial_extra,
+)
 from terminal_lego.trajectory import Trajectory
 
 _EXCEPTION_NAME = re.compile(r"^(?:\w+\.)*(\w+)(?::|$)", re.MULTILINE)
@@ -42,26 +51,22 @@ def read_trial(folder: Path, id: str) -> list[Trajectory]:
     segments = read_atif(
         _json(file, folder), id=id, source=str(file), folder=file.parent, raw_reply=raw_reply
     )
-    extra = {
-        "trial": text_or(dig(result, "trial_name"), folder.name),
-        "dataset": dig(result, "source") or dig(config, "task", "source"),
-        "task_checksum": dig(result, "task_checksum"),
-    }
-    rewards = _rewards(folder, result)
-    if len(rewards) > 1:
-        extra["rewards"] = rewards
+    if len(segments) == 1:
+        segments = [replace(segments[0], turns=timed(segments[0].turns, result))]
+    found = recorded_rewards(result) if result is not None else rewards(_verifier_file(folder))
+    extra = trial_extra(result, config, folder.name, found)
     return [
         replace(
             segment,
             id=id if index == 0 else f"{id}#{index}",
             source=str(file),
-            task=_task(folder, result, config),
+            task=task_name(result, config, folder.name.rpartition("__")[0] or folder.name),
             model=segment.model or text_or(dig(config, "agent", "model_name"), ""),
-            reward=rewards.get("reward") if len(rewards) != 1 else next(iter(rewards.values())),
+            reward=one_reward(found),
             exception=_exception(folder, result),
-            extra=segment.extra | {key: value for key, value in extra.items() if value is not None},
+            extra=segment.extra | extra,
         )
-        for index, segment in enumerate(_timed(segments, result))
+        for index, segment in enumerate(segments)
     ]
 
 
@@ -74,23 +79,6 @@ def _json(file: Path, folder: Path) -> Any:
         return load_json(file)
     except TrajectoryError as error:
         raise TrajectoryError(f"{file.relative_to(folder).as_posix()}: {error}") from None
-
-
-def _task(folder: Path, result: Any, config: Any) -> str:
-    path = text_or(dig(config, "task", "path"), "").rstrip("/")
-    return text_or(
-        dig(result, "task_name"), path.rpartition("/")[2] or folder.name.rpartition("__")[0] or folder.name
-    )
-
-
-def _rewards(folder: Path, result: Any) -> dict[str, float]:
-    """From result.json; from the verifier's own file when the trial ended before writing it."""
-    given = dig(result, "verifier_result", "rewards")
-    if result is None:
-        given = _verifier_file(folder)
-    if not isinstance(given, dict):
-        given = {"reward": dig(result, "verifier_result", "reward")}
-    return {name: value for name, given_value in given.items() if (value := number(given_value)) is not None}
 
 
 def _verifier_file(folder: Path) -> Any:
@@ -107,22 +95,9 @@ def _verifier_file(folder: Path) -> Any:
 def _exception(folder: Path, result: Any) -> str | None:
     """From result.json; without it, the last exception named in the traceback of exception.txt."""
     if result is not None:
-        return text_or(dig(result, "exception_info", "exception_type"), "") or None
+        return exception_type(result)
     try:
         names = _EXCEPTION_NAME.findall(load_text(folder / "exception.txt"))
     except TrajectoryError:
         return None
     return names[-1] if names else None
-
-
-def _timed(segments: list[Trajectory], result: Any) -> list[Trajectory]:
-    times = dig(result, "agent_result", "metadata", "api_request_times_msec")
-    turns = segments[0].turns
-    if len(segments) > 1 or not isinstance(times, list) or len(times) != len(turns):
-        return segments
-    known = [number(time) for time in times]
-    timed = tuple(
-        turn if time is None else replace(turn, seconds=time / 1000)
-        for turn, time in zip(turns, known, strict=True)
-    )
-    return [replace(segments[0], turns=timed)]

@@ -2,24 +2,38 @@
 
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
 from terminal_lego.errors import TrajectoryError
 from terminal_lego.trajectory import Trajectory
 
+# The largest row, line or one-document file that is read, in bytes: more is no conversation.
+MAX_ROW = 64 * 2**20
+TOO_LARGE = f"larger than {MAX_ROW // 2**20} MiB, the most that one row may be"
 
-def load_bytes(file: Path) -> bytes:
+
+def open_regular(file: Path) -> BinaryIO:
+    """Open a file, never a pipe or a device, which may have no end."""
     try:
         if file.exists() and not file.is_file():
             raise TrajectoryError("not a regular file")
-        return file.read_bytes()
+        return file.open("rb")
     except OSError as error:
         raise TrajectoryError(f"cannot be read: {error.strerror or error}") from None
+
+
+def load_bytes(file: Path) -> bytes:
+    try:
+        with open_regular(file) as stream:
+            data = stream.read(MAX_ROW + 1)
+    except OSError as error:
+        raise TrajectoryError(f"cannot be read: {error.strerror or error}") from None
+    if len(data) > MAX_ROW:
+        raise TrajectoryError(TOO_LARGE)
+    return data
 
 
 def load_text(file: Path) -> str:
@@ -47,13 +61,6 @@ def parse_json(text: str) -> Any:
         raise TrajectoryError(f"not valid JSON: {error}") from None
 
 
-def json_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(line number from 1, line) for the lines that are not blank; only a newline ends a line."""
-    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        if line.strip():
-            yield number, line
-
-
 def dig(data: Any, *keys: str) -> Any:
     """`data[key][key]…`, None as soon as something on the way is missing or not an object."""
     for key in keys:
@@ -73,6 +80,14 @@ def number(value: Any) -> float | None:
         return None
 
 
+def is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
 def one_sentence(error: ValidationError) -> str:
     """The first of pydantic's complaints, as `field: rule`."""
     first = error.errors(include_input=False, include_url=False)[0]
@@ -87,7 +102,11 @@ def check_text(trajectory: Trajectory) -> Trajectory:
         TrajectoryError: there is one, or `extra` is more than Parquet and ATIF can keep.
     """
     try:
-        json.dumps(asdict(trajectory), ensure_ascii=False).encode("utf-8")
+        extra = json.dumps(trajectory.extra, ensure_ascii=False)
+        for text in (extra, *_texts(trajectory)):
+            # Asking is free, encoding is not, and most of what a terminal says is ASCII.
+            if not text.isascii():
+                text.encode("utf-8")
     except UnicodeEncodeError:
         raise TrajectoryError("holds half a surrogate pair, which is not valid text") from None
     except RecursionError:
@@ -95,3 +114,11 @@ def check_text(trajectory: Trajectory) -> Trajectory:
     except (TypeError, ValueError) as error:
         raise TrajectoryError(f"extra holds more than JSON values: {error}") from None
     return trajectory
+
+
+def _texts(trajectory: Trajectory) -> list[str]:
+    texts = [trajectory.id, trajectory.task, trajectory.model, trajectory.prompt, trajectory.source]
+    texts += [trajectory.agent, trajectory.agent_version, trajectory.exception or ""]
+    for turn in trajectory.turns:
+        texts += (turn.reply, turn.observation, turn.reasoning or "")
+    return texts

@@ -1,25 +1,35 @@
-"""Parquet: our own files, one typed row per trajectory, and anybody's files, row by row."""
+"""The canonical store: Parquet with one typed row per trajectory and a digest of them all."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from terminal_lego.errors import TrajectoryError
+from terminal_lego.formats.drafts import drafted
 from terminal_lego.formats.loading import check_text, one_sentence, parse_json
+from terminal_lego.formats.parquet_rows import parquet_metadata
 from terminal_lego.trajectory import Trajectory
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROW_GROUP = 256
+_ROW_GROUP_CHARACTERS = 2**26
+_DIGEST = "terminal_lego.digest"
 
 
-def write_parquet(trajectories: Iterable[Trajectory], path: str | Path) -> None:
+def write_parquet(trajectories: Iterable[Trajectory], path: str | Path) -> str:
     """Write trajectories, zstd-compressed; `read_trajectories` gives back the same ones.
+
+    Returns:
+        The data digest, which the file's metadata keeps too: sha256 in hex over the rows' content in
+        file order. Equal trajectories give equal digests, however they lie in row groups and pages.
 
     Raises:
         TrajectoryError: one holds something that is not text.
@@ -27,34 +37,30 @@ def write_parquet(trajectories: Iterable[Trajectory], path: str | Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    schema = _schema()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
-            for rows in _groups(map(_row, trajectories)):
-                writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    schema, digest = _schema(), hashlib.sha256()
+    options = {"compression": "zstd", "write_page_checksum": True}
+    with drafted(path) as draft, pq.ParquetWriter(draft, schema, **options) as writer:
+        for rows in _groups(map(_row, trajectories)):
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+            for row in rows:
+                digest.update(_canonical(row))
+        writer.add_key_value_metadata({_DIGEST: digest.hexdigest()})
+    return digest.hexdigest()
 
 
-def parquet_rows(file: Path) -> Iterator[dict[str, Any]]:
-    """Rows as plain Python values, a few at a time.
+def read_digest(path: str | Path) -> str:
+    """The data digest that `write_parquet` stored; the rows are not read.
 
     Raises:
-        TrajectoryError: the file, or a part of it, is damaged.
+        TrajectoryError: the file is not one of our own.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        with pq.ParquetFile(file) as table:
-            for batch in table.iter_batches(batch_size=_ROW_GROUP):
-                yield from batch.to_pylist()
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        raise TrajectoryError(f"not a readable Parquet file: {str(error).partition(chr(10))[0]}") from None
+        found = parquet_metadata(Path(path)).get(_DIGEST)
+    except TrajectoryError as error:
+        raise TrajectoryError(f"{path}: {error}") from None
+    if found is None:
+        raise TrajectoryError(f"{path} holds no data digest; write it with write_parquet.")
+    return found
 
 
 def is_own_row(row: Any) -> bool:
@@ -70,22 +76,42 @@ def read_own_row(row: Mapping[str, Any]) -> Trajectory:
     extra = row["extra"]
     try:
         data = {**row, "extra": parse_json(extra) if isinstance(extra, str) else extra}
-        return TypeAdapter(Trajectory).validate_python(data)
+        return _adapter().validate_python(data)
     except ValidationError as error:
         raise TrajectoryError(f"not one of our own rows: {one_sentence(error)}") from None
+
+
+@cache
+def _adapter() -> TypeAdapter[Trajectory]:
+    return TypeAdapter(Trajectory)
 
 
 def _row(trajectory: Trajectory) -> dict[str, Any]:
     return asdict(check_text(trajectory)) | {"extra": json.dumps(trajectory.extra, ensure_ascii=False)}
 
 
+def _canonical(row: dict[str, Any]) -> bytes:
+    """One line of JSON that equal trajectories share, whatever the order of their `extra`."""
+    turns = [turn | {"seconds": _as_float(turn["seconds"])} for turn in row["turns"]]
+    plain = row | {"reward": _as_float(row["reward"]), "turns": turns, "extra": json.loads(row["extra"])}
+    return json.dumps(plain, sort_keys=True).encode() + b"\n"
+
+
+def _as_float(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
 def _groups(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     group: list[dict[str, Any]] = []
+    characters = 0
     for row in rows:
         group.append(row)
-        if len(group) == _ROW_GROUP:
+        characters += len(row["prompt"]) + sum(
+            len(turn["reply"]) + len(turn["observation"]) for turn in row["turns"]
+        )
+        if len(group) == _ROW_GROUP or characters >= _ROW_GROUP_CHARACTERS:
             yield group
-            group = []
+            group, characters = [], 0
     if group:
         yield group
 

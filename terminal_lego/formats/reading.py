@@ -1,26 +1,14 @@
-"""Reading whatever lies at a path: what can be read is read whole, the rest is set aside with a reason."""
+"""Reading whatever lies at a path or on the hub: what can be read is read whole, the rest is set aside
+with a reason."""
 
-import os
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from terminal_lego.errors import TrajectoryError
-from terminal_lego.formats.atif import is_atif, read_atif
-from terminal_lego.formats.chat import is_chat, read_chat
-from terminal_lego.formats.harbor import is_trial, read_trial
-from terminal_lego.formats.loading import check_text, decode, json_lines, load_bytes, parse_json
-from terminal_lego.formats.parquet import is_own_row, parquet_rows, read_own_row
+from terminal_lego.formats.hub import download, is_hub_name
+from terminal_lego.formats.walking import Found, read_file, read_folder
 from terminal_lego.trajectory import Trajectory
-
-_SUFFIXES = {".json", ".jsonl", ".parquet"}
-_JOB_FILES = {"config.json", "result.json", "lock.json"}
-_ATTACHMENT = re.compile(r"(.+)\.(cont-\d+|summarization-\d+-\w+)\.json")
-
-Found = Iterator[tuple[str, Trajectory | TrajectoryError]]
 
 
 @dataclass(frozen=True)
@@ -39,130 +27,81 @@ class ReadResult:
     set_aside: list[SetAside] = field(default_factory=list)
 
 
-def read_trajectories(path: str | Path) -> ReadResult:
-    """Read one file or a folder of any depth, by content: Harbor jobs and trials, ATIF files, chat
-    rows (`messages`, ShareGPT) in JSON, JSONL or Parquet, and our own Parquet.
-
-    Ids are unique within the result: of two trajectories with one id the first is kept. Links to
-    folders below the given one are not followed.
+def read_trajectories(source: str | Path) -> ReadResult:
+    """All that `iter_trajectories` yields, at once.
 
     Raises:
-        TrajectoryError: the path does not exist, or nothing there could be a trajectory.
+        TrajectoryError: as there.
     """
-    root = Path(path)
-    if not _exists(root):
-        raise TrajectoryError(f"{path} does not exist; give a job folder, a trial folder or a data file.")
-    trajectories: dict[str, Trajectory] = {}
-    set_aside: list[SetAside] = []
-    for source, found in _read_root(root):
-        if isinstance(found, TrajectoryError):
-            set_aside.append(SetAside(source, str(found)))
-        elif found.id in trajectories:
-            set_aside.append(SetAside(source, f"id {found.id!r} was already read"))
+    result = ReadResult()
+    for found in iter_trajectories(source):
+        if isinstance(found, SetAside):
+            result.set_aside.append(found)
         else:
-            trajectories[found.id] = found
-    if not trajectories and not set_aside:
-        raise TrajectoryError(f"{path} holds no trial folder and no .json, .jsonl or .parquet file.")
-    return ReadResult(list(trajectories.values()), set_aside)
+            result.trajectories.append(found)
+    return result
+
+
+def iter_trajectories(source: str | Path) -> Iterator[Trajectory | SetAside]:
+    """Read one file or a folder of any depth, by content: Harbor jobs and trials, ATIF files, chat
+    rows (`messages`, ShareGPT) and Responses rollouts in JSON, JSONL or Parquet, and our own Parquet.
+
+    No more than a few rows are held at a time. A JSON list or a Parquet file that breaks off somewhere is
+    set aside whole, and so is a JSON list with an item of more than 64 MiB; a line or a Parquet row of that
+    size is set aside alone. Ids are unique: of two trajectories with one id the first is kept. Links to
+    folders below the given one are not followed.
+
+    Args:
+        source: a path, or, when there is no such path, the name of a data set on the Hugging Face hub:
+            `org/name` or `org/name@revision`. `model=` in front of either says whose trajectories these
+            are, for sources that do not name the model.
+
+    Raises:
+        TrajectoryError: at once when the source does not exist, at the end when nothing there could be a
+            trajectory.
+    """
+    model, source = split_model(source)
+    if model:
+        return (_of(model, item) for item in iter_trajectories(source))
+    root = Path(source)
+    if _exists(root):
+        name = root.absolute().name
+    elif is_hub_name(str(source)):
+        root, name = download(str(source)), str(source).partition("@")[0]
+    else:
+        raise TrajectoryError(f"{source} does not exist; give a job folder, a trial folder or a data file.")
+    return _unique(source, read_folder(root, name) if root.is_dir() else read_file(root, root.name))
+
+
+def split_model(source: str | Path) -> tuple[str, str | Path]:
+    """("deepseek", "rows.json") of "deepseek=rows.json"; no model where a file has such a name."""
+    model, equals, rest = str(source).partition("=")
+    named = equals and model and model[0] not in "/.~" and not _exists(Path(source))
+    return (model, rest) if named else ("", source)
+
+
+def _of(model: str, item: Trajectory | SetAside) -> Trajectory | SetAside:
+    return replace(item, model=model) if isinstance(item, Trajectory) else item
+
+
+def _unique(source: str | Path, everything: Found) -> Iterator[Trajectory | SetAside]:
+    ids: set[str] = set()
+    is_empty = True
+    for place, found in everything:
+        is_empty = False
+        if isinstance(found, TrajectoryError):
+            yield SetAside(place, str(found))
+        elif found.id in ids:
+            yield SetAside(place, f"id {found.id!r} was already read")
+        else:
+            ids.add(found.id)
+            yield found
+    if is_empty:
+        raise TrajectoryError(f"{source} holds no trial folder and no .json, .jsonl or .parquet file.")
 
 
 def _exists(root: Path) -> bool:
     try:
         return root.exists()
-    except OSError:
+    except (OSError, ValueError):
         return False
-
-
-def _read_root(root: Path) -> Found:
-    if not root.is_dir():
-        yield from _read_file(root, root.name)
-        return
-    failures: list[OSError] = []
-    for name, folders, files in os.walk(root, onerror=failures.append):
-        folder = Path(name)
-        # The root's own name in front makes ids that are the same on every machine.
-        id = (Path(root.absolute().name) / folder.relative_to(root)).as_posix()
-        if _is_trial(folder, failures):
-            folders.clear()
-            yield from _attempt(name, partial(read_trial, folder, id))
-            continue
-        folders.sort()
-        for file in sorted(files):
-            if _is_data(file, files):
-                yield from _read_file(folder / file, f"{id}/{file}")
-    for failure in failures:
-        yield str(failure.filename), TrajectoryError(f"cannot be read: {failure.strerror}")
-
-
-def _is_trial(folder: Path, failures: list[OSError]) -> bool:
-    try:
-        return is_trial(folder)
-    except OSError as failure:
-        failures.append(failure)
-        return False
-
-
-def _is_data(name: str, siblings: list[str]) -> bool:
-    attachment = _ATTACHMENT.fullmatch(name)
-    if attachment and f"{attachment[1]}.json" in siblings:
-        return False
-    return Path(name).suffix in _SUFFIXES and name not in _JOB_FILES and not name.startswith(".")
-
-
-def _read_file(file: Path, id: str) -> Found:
-    """Rows one by one; a file that breaks off in the middle is set aside as a whole."""
-    found: list[tuple[str, Trajectory | TrajectoryError]] = []
-    try:
-        for place, value in _rows(file):
-            source = f"{file}{place}"
-            found += _attempt(source, partial(_read_row, value, id + place, source, file.parent))
-        if not found:
-            raise TrajectoryError("holds no rows")
-    except TrajectoryError as error:
-        found = [(str(file), error)]
-    yield from found
-
-
-def _attempt(source: str, read: Callable[[], list[Trajectory]]) -> Found:
-    try:
-        trajectories = [check_text(trajectory) for trajectory in read()]
-    except TrajectoryError as error:
-        yield source, error
-    except OSError as error:
-        yield source, TrajectoryError(f"cannot be read: {error.strerror}")
-    else:
-        yield from ((source, trajectory) for trajectory in trajectories)
-
-
-def _rows(file: Path) -> Iterator[tuple[str, Any]]:
-    """Where in the file (":7", or "" for all of it), and the value there; lines of JSONL still as bytes."""
-    if file.suffix == ".parquet":
-        yield from ((f":{number}", row) for number, row in enumerate(parquet_rows(file), start=1))
-        return
-    data = load_bytes(file)
-    try:
-        value = None if file.suffix == ".jsonl" else parse_json(decode(data).removeprefix("\ufeff"))
-    except TrajectoryError as error:
-        if "Extra data" not in str(error):
-            raise
-        value = None
-    if value is None:
-        yield from ((f":{number}", line) for number, line in json_lines(data))
-    elif isinstance(value, list):
-        yield from ((f":{number}", item) for number, item in enumerate(value, start=1))
-    else:
-        yield "", value
-
-
-def _read_row(value: Any, id: str, source: str, folder: Path) -> list[Trajectory]:
-    if isinstance(value, bytes):
-        value = parse_json(decode(value))
-    if is_own_row(value):
-        return [read_own_row(value)]
-    if is_atif(value):
-        return read_atif(value, id=id, source=source, folder=folder)
-    if is_chat(value):
-        return [read_chat(value, id=id, source=source)]
-    if isinstance(value, dict) and "responses_create_params" in value:
-        raise TrajectoryError("an OpenAI Responses rollout, which is not supported yet")
-    raise TrajectoryError("no conversation: neither ATIF steps nor `messages` nor `conversations`")

@@ -19,7 +19,9 @@ class Event:
         edits: whether it changes named files (the action set "edits").
         listed: whether it belongs to the action set "list".
         reads, writes: absolute, normalised paths that it looks at, that it changes or runs.
-        failed: whether the screen shows that it failed; None when that cannot be read.
+        redirects: whether a redirection of it writes a file.
+        failed: whether the screen shows an error after the line it stands on; None when the line is
+            not found there.
     """
 
     turn: int
@@ -29,8 +31,13 @@ class Event:
     line: int
     program: str
     kind: str
-    edits: bool
-    listed: bool
-    reads: tuple[str, ...]
-    writes: tuple[str, ...]
+    edits: bool = False
+    listed: bool = False
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    redirects: bool = False
     failed: bool | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return self.reads + self.writes

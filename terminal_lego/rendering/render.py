@@ -1,64 +1,60 @@
 """From a conversation to token ids and loss weights.
 
 The weights come from where the template puts each message, never from a search for strings in the
-rendered text. The chat is rendered once per assistant turn; the template must keep what it rendered
-before as a prefix (checked on every conversation), and the text is then cut where generation starts
-and where the turn ends. Each piece is tokenised by itself, so a token never spans a boundary between
-what the model reads and what it writes: what the server puts in front of turn k is what the student
-was trained on.
+rendered text. The text is cut where generation starts and where a turn ends (`template.py`), and each
+piece is tokenised by itself, so a token never spans a boundary between what the model reads and what it
+writes: what the server puts in front of turn k is what the student was trained on.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from terminal_lego.errors import RenderError, UntrainableError
+from terminal_lego.rendering.control import random_turns
+from terminal_lego.rendering.example import IGNORED, Example, Span
+from terminal_lego.rendering.masks import MaskConfig, TurnMask, mask, whole
+from terminal_lego.rendering.template import cut
 from terminal_lego.trajectory import Message, Trajectory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-IGNORED = -100
+__all__ = ["IGNORED", "Example", "Span", "render", "render_all", "render_trajectory"]
+
+Offsets = Sequence[tuple[int, int]]
 
 
-@dataclass(frozen=True)
-class Span:
-    """Tokens `[start, end)` of one message's part of the rendered chat.
+def render_all(
+    trajectories: Iterable[Trajectory], tokenizer: "PreTrainedTokenizerBase", config: MaskConfig
+) -> Iterator[tuple[Trajectory, Example | UntrainableError]]:
+    """Masks and renders one trajectory after the other; yields each as it was given, with what came of it."""
+    owed = 0
+    for trajectory in trajectories:
+        masked = mask(trajectory, config)
+        try:
+            example = render_trajectory(masked.trajectory, tokenizer, masked.turns)
+            if config.random:
+                plain = render_trajectory(trajectory, tokenizer, whole(masked.turns))
+                example, owed = random_turns(plain, example, seed=config.seed, owed=owed)
+        except UntrainableError as error:
+            yield trajectory, error
+        else:
+            yield trajectory, example
 
-    `turn` counts assistant turns from 0; everything the model reads before its reply k belongs to turn k.
-    """
 
-    role: str
-    turn: int
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
-class Example:
-    """One conversation, ready to train on.
-
-    Attributes:
-        input_ids: length L.
-        weights: length L; the loss weight of predicting each token (0 = read only).
-        spans: what each part of the sequence is, in order, covering it without gaps.
-    """
-
-    id: str
-    input_ids: list[int]
-    weights: list[float]
-    spans: tuple[Span, ...]
-
-    @property
-    def labels(self) -> list[int]:
-        """`input_ids` where the weight is not zero, `IGNORED` elsewhere (unshifted, as TRL wants them)."""
-        return [
-            token if weight else IGNORED for token, weight in zip(self.input_ids, self.weights, strict=True)
-        ]
-
-    @property
-    def trained_tokens(self) -> int:
-        return sum(weight > 0 for weight in self.weights)
+def render_trajectory(
+    trajectory: Trajectory, tokenizer: "PreTrainedTokenizerBase", turns: Sequence[TurnMask] | None = None
+) -> Example:
+    """Renders a trajectory; copied turns are read, not trained."""
+    turns = [TurnMask()] * len(trajectory.turns) if turns is None else list(turns)
+    for index, turn in enumerate(trajectory.turns[: len(turns)]):
+        if turn.is_copied:
+            turns[index] = replace(turns[index], weight=0.0)
+    return render(trajectory.messages(), tokenizer, id=trajectory.id, turns=turns)
 
 
 def render(
@@ -66,109 +62,148 @@ def render(
     tokenizer: "PreTrainedTokenizerBase",
     *,
     id: str = "",
-    turn_weights: Sequence[float] | None = None,
+    turns: Sequence[TurnMask] | None = None,
 ) -> Example:
     """Renders a chat through the tokenizer's own template.
 
     Args:
         messages: user and assistant alternating, ending with an assistant message.
-        turn_weights: one weight per assistant turn; all 1 by default. A turn's weight holds for its
-            content and its end-of-turn token.
+        tokenizer: one with a Rust backend (`is_fast`).
+        turns: one mask per assistant turn; without it all is trained. A turn's weight holds for its
+            content and its end-of-turn token, a part's is a factor on it for every token that holds a
+            character of the part; of several the smallest counts.
 
     Raises:
         RenderError: the template does not keep prefixes, does not close a turn with the end-of-turn
-            token, or alters a reply.
+            token, or alters a reply; a mask does not fit the conversation.
         UntrainableError: nothing would be trained, or a reply cannot be trained as it was written: the
             tokenizer loses some of it, or reads a special token where the teacher wrote plain text. (On
             the reading side such text stays: the server's tokenizer reads it the same way.)
     """
-    turns = sum(message["role"] == "assistant" for message in messages)
-    weights_by_turn = [1.0] * turns if turn_weights is None else list(turn_weights)
-    if len(weights_by_turn) != turns:
-        raise RenderError(
-            f"{id}: {len(weights_by_turn)} turn weights for {turns} assistant turns; give one each."
-        )
+    replies = sum(message["role"] == "assistant" for message in messages)
+    turns = [TurnMask()] * replies if turns is None else turns
+    if len(turns) != replies:
+        raise RenderError(f"{id}: {len(turns)} turn masks for {replies} assistant turns; give one each.")
+    pieces = cut(messages, tokenizer, id)
+    written = [piece.text for piece in pieces[1::2]]
+    read_ids, written_ids, offsets = _encode([piece.text for piece in pieces[::2]], written, tokenizer, turns)
+    _check_replies(written, written_ids, turns, tokenizer, id)
 
-    added = tokenizer.added_tokens_decoder.items()
-    specials = {token for token, form in added if form.special} | set(tokenizer.all_special_ids)
-    pieces = list(_pieces(messages, tokenizer, id))
-    encoded = tokenizer([text for text, _, _ in pieces], add_special_tokens=False)["input_ids"]
-    input_ids: list[int] = []
-    weights: list[float] = []
+    input_ids, weights = array("i"), array("f")
     spans: list[Span] = []
-    for (text, role, turn), ids in zip(pieces, encoded, strict=True):
-        weight = weights_by_turn[turn] if role == "assistant" else 0.0
-        if weight:
-            _check_reply(text, ids, tokenizer, specials, f"{id}: turn {turn}")
-        spans.append(Span(role, turn, len(input_ids), len(input_ids) + len(ids)))
-        input_ids += ids
-        weights += [weight] * len(ids)
+    parts: list[Span] = []
+    for turn, (own, read, ids) in enumerate(zip(turns, read_ids, written_ids, strict=True)):
+        start = len(input_ids) + len(read)
+        end = start + len(ids)
+        spans += (Span("user", turn, len(input_ids), start), Span("assistant", turn, start, end))
+        input_ids.extend(read)
+        input_ids.extend(ids)
+        weights.extend(array("f", [0.0]) * len(read))
+        weights.extend(array("f", [own.weight]) * len(ids))
+        if own.parts:
+            _check_parts(own, len(written[turn]) - len(tokenizer.eos_token), f"{id}: turn {turn}")
+            own_weights = _part_weights(own, offsets[turn])
+            weights[start:end] = own_weights
+            parts += _part_spans(own, offsets[turn], turn, start)
     if not any(weights):
         raise UntrainableError(
-            f"{id}: no token would be trained; the mask leaves nothing of {turns} turns.", "nothing to train"
+            f"{id}: no token would be trained; the mask leaves nothing of {replies} turns.",
+            "nothing to train",
         )
-    return Example(id, input_ids, weights, tuple(spans))
+    return Example(id, input_ids, weights, tuple(spans), tuple(parts))
 
 
-def render_trajectory(trajectory: Trajectory, tokenizer: "PreTrainedTokenizerBase") -> Example:
-    """Renders a trajectory; copied turns are read, not trained."""
-    weights = [0.0 if turn.is_copied else 1.0 for turn in trajectory.turns]
-    return render(trajectory.messages(), tokenizer, id=trajectory.id, turn_weights=weights)
+def _encode(
+    read: list[str], written: list[str], tokenizer: "PreTrainedTokenizerBase", turns: Sequence[TurnMask]
+) -> tuple[list[list[int]], list[list[int]], list[Offsets]]:
+    """The ids of both sides, and the characters of each token of a reply where parts need them."""
+    core = tokenizer.backend_tokenizer
+    core.no_truncation()
+    core.no_padding()
+    core.encode_special_tokens = False
+    placed = any(turn.parts for turn in turns)
+    replies = (core.encode_batch if placed else core.encode_batch_fast)(written, add_special_tokens=False)
+    return (
+        [encoding.ids for encoding in core.encode_batch_fast(read, add_special_tokens=False)],
+        [encoding.ids for encoding in replies],
+        [encoding.offsets if placed else () for encoding in replies],
+    )
 
 
-def _check_reply(
-    text: str, ids: list[int], tokenizer: "PreTrainedTokenizerBase", specials: set[int], place: str
+def _check_replies(
+    texts: Sequence[str],
+    ids: Sequence[list[int]],
+    turns: Sequence[TurnMask],
+    tokenizer: "PreTrainedTokenizerBase",
+    id: str,
 ) -> None:
-    """`ids` must be `text`, its last token the end of turn, and no other a special one."""
-    if ids[-1] != tokenizer.eos_token_id:
-        raise RenderError(
-            f"{place} ends with {tokenizer.decode(ids[-1:])!r}, not with the end-of-turn token "
-            f"{tokenizer.eos_token!r}; set eos_token to what the template ends a turn with."
-        )
-    if special := [token for token in ids[:-1] if token in specials]:
-        raise UntrainableError(
-            f"{place} holds the text {tokenizer.decode(special[:1])!r}, which the tokenizer reads as a "
-            "special token; a student cannot learn to write it as text.",
-            "a reply holds the text of a special token",
-        )
-    if tokenizer.decode(ids, clean_up_tokenization_spaces=False) != text:
-        raise UntrainableError(
-            f"{place} comes back from the tokenizer as other text; a reply must be trained exactly as it was "
-            "written.",
-            "the tokenizer alters a reply",
-        )
-
-
-def _pieces(
-    messages: Sequence[Message], tokenizer: "PreTrainedTokenizerBase", id: str
-) -> Iterator[tuple[str, str, int]]:
-    """Yields (text, role, turn): what is read before a reply, then the reply with its end-of-turn token."""
-
-    def text(chat: Sequence[Message], generate: bool) -> str:
-        return tokenizer.apply_chat_template(list(chat), tokenize=False, add_generation_prompt=generate)
-
-    if not messages or messages[-1]["role"] != "assistant":
-        raise RenderError(f"{id}: the conversation must end with an assistant message to be trained on.")
-    done, turn = "", 0
-    for index, message in enumerate(messages):
-        if message["role"] != "assistant":
+    """The ids of a trained reply must be its text, the last the end of turn, and no other a special one."""
+    added = tokenizer.added_tokens_decoder.items()
+    specials = {token for token, form in added if form.special} | set(tokenizer.all_special_ids)
+    decoded = tokenizer.backend_tokenizer.decode_batch(ids, skip_special_tokens=False)
+    for index, (text, own, back) in enumerate(zip(texts, ids, decoded, strict=True)):
+        if not turns[index].weight:
             continue
-        prompt = text(messages[:index], generate=True)
-        full = text(messages[: index + 1], generate=False)
-        if not (prompt.startswith(done) and full.startswith(prompt)):
+        place = f"{id}: turn {index}"
+        if own[-1] != tokenizer.eos_token_id:
             raise RenderError(
-                f"{id}: the chat template rewrites earlier messages at turn {turn} (it keeps no prefixes), "
-                "so one sequence cannot hold what the server would show; use a template that keeps them, "
-                "such as train/templates/chatml.jinja."
+                f"{place} ends with {tokenizer.decode(own[-1:])!r}, not with the end-of-turn token "
+                f"{tokenizer.eos_token!r}; set eos_token to what the template ends a turn with."
             )
-        reply = full[len(prompt) :]
-        closed = reply.find(tokenizer.eos_token, len(message["content"]))
-        if not reply.startswith(message["content"]) or closed != len(message["content"]):
+        if not specials.isdisjoint(own[:-1]):
+            special = next(token for token in own if token in specials)
+            raise UntrainableError(
+                f"{place} holds the text {tokenizer.decode([special])!r}, which the tokenizer reads as a "
+                "special token; a student cannot learn to write it as text.",
+                "a reply holds the text of a special token",
+            )
+        if back != text:
+            raise UntrainableError(
+                f"{place} comes back from the tokenizer as other text; a reply must be trained exactly as "
+                "it was written.",
+                "the tokenizer alters a reply",
+            )
+
+
+def _check_parts(turn: TurnMask, length: int, place: str) -> None:
+    for part in turn.parts:
+        if not 0 <= part.start <= part.end <= length:
             raise RenderError(
-                f"{id}: the chat template does not render turn {turn} as its text followed by "
-                f"{tokenizer.eos_token!r}; a reply must be trained exactly as it was written."
+                f"{place} has {length} characters, its part [{part.start}, {part.end}) lies outside; "
+                "read the parts from this very reply."
             )
-        end = len(prompt) + closed + len(tokenizer.eos_token)
-        yield prompt[len(done) :], "user", turn
-        yield full[len(prompt) : end], "assistant", turn
-        done, turn = full[:end], turn + 1
+
+
+def _part_weights(turn: TurnMask, offsets: Offsets) -> "array[float]":
+    weights = array("f", [turn.weight]) * len(offsets)
+    for part in sorted(turn.parts, key=lambda part: -part.weight):
+        start, end = _tokens(offsets, part.start, part.end)
+        if part.weight != 1:
+            weights[start:end] = array("f", [turn.weight * part.weight]) * (end - start)
+    weights[-1] = turn.weight  # the end of turn belongs to no part
+    return weights
+
+
+def _part_spans(turn: TurnMask, offsets: Offsets, number: int, shift: int) -> Iterator[Span]:
+    """A token that two parts share is the first one's."""
+    done = 0
+    for part in sorted(turn.parts, key=lambda part: part.start):
+        start, end = _tokens(offsets, part.start, part.end)
+        start, end = max(start, done), min(end, len(offsets) - 1)
+        if start < end:
+            yield Span("assistant", number, shift + start, shift + end, part.label)
+            done = end
+
+
+def _tokens(offsets: Offsets, start: int, end: int) -> tuple[int, int]:
+    """The tokens that hold any of the characters `[start, end)`, as a range of indices."""
+    first = bisect_right(offsets, start, key=itemgetter(1))
+    last = bisect_left(offsets, end, key=itemgetter(0))
+    if start == end:
+        return first, first
+    # Some tokenizers leave white space out of the offsets: the token on either side may spell it.
+    if first and (first == len(offsets) or offsets[first][0] > start):
+        first -= 1
+    if last < len(offsets) and offsets[max(last - 1, 0)][1] < end:
+        last += 1
+    return first, last

@@ -48,7 +48,7 @@ def test_quickstart_is_composed_from_the_blocks(rows):
 def test_teacher_is_a_shorthand_and_in_the_quickstart_a_file(rows):
     assert compose.load([rows, "teacher=guesser"]).selection.teacher == "guesser"
     quickstart = compose.load(["recipe=quickstart", "teacher=guesser"])
-    assert [path.name for path in quickstart.data.paths] == ["guesser.parquet"]
+    assert [Path(source).name for source in quickstart.data.sources] == ["guesser.parquet"]
 
 
 def test_the_command_line_wins_over_the_recipe(rows):
@@ -67,7 +67,7 @@ def test_several_data_paths(tmp_path):
     for name in "ab":
         (tmp_path / name).mkdir()
     config = compose.load([f"data.path=[{tmp_path / 'a'},{tmp_path / 'b'}]"])
-    assert config.data.paths == [tmp_path / "a", tmp_path / "b"]
+    assert config.data.sources == [str(tmp_path / "a"), str(tmp_path / "b")]
 
 
 @pytest.mark.parametrize(
@@ -92,14 +92,14 @@ def test_several_data_paths(tmp_path):
         (["evaluation=docker"], "evaluation.enabled=true needs tasks"),
         (["data.path=null"], "data.path is empty"),
         (["data.path=/no/such/place"], "data.path=/no/such/place does not exist"),
-        (["data.format=csv"], "data.format=csv is not known"),
         (["student.max_length=40000"], "student.max_length=40000 is beyond what"),
         (["sft.max_length=40000"], "sft.max_length=40000 is beyond what"),
         (["student.name_or_path=''"], "student.name_or_path is empty"),
         (["student.precision=int4"], "student.precision=int4 is not known"),
         (["student.chat_template=/no/such.jinja"], "student.chat_template=/no/such.jinja is no file"),
         (["tracking.mode=loud"], "tracking.mode=loud is not known"),
-        (["mask.name=all"], "mask.name=all is not known"),
+        (["mask.unit=word"], "mask.unit=word is not known"),
+        (["mask.hide=[looks]"], "mask.hide=looks is not known"),
         (["evaluation=docker", "evaluation.tasks=x", "evaluation.max_new_tokens=32768"], "leaves no room"),
     ],
 )

@@ -123,10 +123,10 @@ def test_a_dry_run_shows_the_plan_and_trains_nothing(tmp_path, rows, start):
 def test_recorded_trajectories_go_through_the_funnel(tmp_path, start):
     words = ("dry_run=true", "selection.outcome=all", "selection.complete=false", "sft.max_length=30000")
     printed = start(f"data.path={RECORDED}", *words, f"run_dir={tmp_path / 'run'}")
-    assert table_row(printed, "read") == [8, 7, 1]
-    assert table_row(printed, "render") == [7, 7, 0]
-    assert table_row(printed, "length: 30,000 tokens") == [7, 5, 2]
-    assert "2: longer than 30,000 tokens" in printed
+    assert table_row(printed, "read") == [8, 8, 0]
+    assert table_row(printed, "render") == [8, 8, 0]
+    assert table_row(printed, "length: 30,000 tokens") == [8, 5, 3]
+    assert "3: longer than 30,000 tokens" in printed
     assert re.search(r"│ user │ [\d,]+ │ 0 │ 0\.0% │", printed)
     assert re.search(r"│ assistant │ ([\d,]+) │ \1 │ 100\.0% │", printed)
 

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig
 from trl import SFTTrainer
 
 from terminal_lego.errors import StudentError
+from terminal_lego.rendering.cache import Examples, TokenCache
 from terminal_lego.rendering.render import Example, render_trajectory
 from tests.train.scripted import conversations
 from train.config import SftConfig, StudentConfig
@@ -191,6 +192,18 @@ def test_the_plan_is_what_the_trainer_does(epochs, batch, accumulation, start, t
     outcome = start(tmp_path, **changed).outcome
     assert outcome.steps == planned_steps(5, settings(**changed))
     assert json.loads((tmp_path / "outcome.json").read_text())["steps"] == outcome.steps
+
+
+def test_examples_of_a_cache_are_trained_on_without_being_read_first(
+    start, straight, examples, tmp_path, monkeypatch
+):
+    cached = TokenCache(tmp_path / "cache").write("key", examples)
+    for reading in ("__getitem__", "__iter__"):
+        monkeypatch.delattr(Examples, reading)
+    run = start(tmp_path / "student", examples=cached)
+    assert run.batches == straight.batches
+    assert replace(run.outcome, path=straight.outcome.path) == straight.outcome
+    assert_same_student(tmp_path / "student", straight.outcome.path)
 
 
 def test_a_loss_that_is_no_number_ends_the_training(examples, tokenizer, tmp_path):

@@ -144,6 +144,94 @@ def test_continuations_are_conversations_of_their_own(tmp_path):
     ]
 
 
+DONE = RAW[:-1] + ', "task_complete": true}'
+HANDOFF = {"source": "user", "message": "handoff"}
+REFERENCES = {"results": [{"subagent_trajectory_ref": [{"trajectory_path": "x.json"}]}]}
+
+
+@pytest.mark.parametrize(
+    "middle",
+    [
+        [],
+        [{"source": "system", "message": "summarised"}],
+        [{"source": "system", "message": "", "observation": REFERENCES}],
+        [{"source": "system", "message": "", "extra": {"compaction": {}}}],
+    ],
+)
+def test_before_a_summary_stands_what_the_model_saw(tmp_path, middle):
+    """After it the file lacks the shortened history, so nothing of that is told."""
+    turns = [agent(RAW, seen("x")), agent("prose", seen("y"))]
+    trajectory = only(read(tmp_path, document(PROMPT, *turns, *middle, HANDOFF, agent(DONE, seen("z")))))
+    assert [(turn.reply, turn.observation) for turn in trajectory.turns] == [(RAW, "x"), ("prose", "y")]
+    assert trajectory.extra["cut_at_summary"] is True
+    assert not trajectory.declared_done
+
+
+def test_a_handoff_is_not_taken_for_the_missing_observation_before_it(tmp_path):
+    note = {"source": "system", "message": "", "observation": REFERENCES}
+    trajectory = only(read(tmp_path, document(PROMPT, agent(RAW), note, HANDOFF, agent(RAW))))
+    assert [turn.observation for turn in trajectory.turns] == [""]
+    assert trajectory.extra == {"cut_at_summary": True, "subagents": 1}
+
+
+def test_what_is_cut_at_a_summary_never_declares_completion(tmp_path):
+    turns = [agent(RAW, seen("x")), agent(DONE, seen("sure?"))]
+    trajectory = only(read(tmp_path, document(PROMPT, *turns, HANDOFF, agent(DONE))))
+    assert [turn.reply for turn in trajectory.turns] == [RAW]
+    assert trajectory.extra["cut_at_summary"] is True
+
+
+def test_a_summary_that_nothing_follows_cuts_nothing(tmp_path):
+    note = {"source": "system", "message": "", "observation": REFERENCES}
+    trajectory = only(read(tmp_path, document(PROMPT, agent(DONE, seen("x")), note)))
+    assert trajectory.declared_done
+    assert trajectory.extra == {"subagents": 1}
+
+
+def test_embedded_sub_agents_are_counted_and_never_mixed_in(tmp_path):
+    sub = document(PROMPT | {"message": "secret"}, agent("secret", seen("secret"))) | {"trajectory_id": "one"}
+    references = [{"trajectory_id": "one"}, {"trajectory_path": "two.json"}]
+    observation = {"results": [{"content": "x", "subagent_trajectory_ref": references}]}
+    data = document(PROMPT, agent(RAW, observation), subagent_trajectories=[sub], version="ATIF-v1.8")
+    trajectory = only(read(tmp_path, data))
+    assert trajectory.extra == {"subagents": 2}
+    assert "secret" not in str(trajectory)
+
+
+def test_files_that_another_file_leads_to_are_no_trajectories_of_their_own(tmp_path):
+    references = [{"trajectory_path": "/logs/agent/helper.json"}]
+    observation = {"results": [{"content": "x", "subagent_trajectory_ref": references}]}
+    main = document(PROMPT, agent(RAW, observation), continued_trajectory_ref="and-on.json")
+    files = {"main": main, "helper": document(PROMPT, agent(RAW)), "and-on": document(PROMPT)}
+    for name, data in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(data))
+    result = read_trajectories(tmp_path)
+    assert result.set_aside == []
+    id = f"{tmp_path.name}/main.json"
+    assert [trajectory.id for trajectory in result.trajectories] == [id, f"{id}#1"]
+
+
+def test_a_name_in_terminal_text_leads_nowhere(tmp_path):
+    said = json.dumps({"continued_trajectory_ref": "other.json"})
+    (tmp_path / "main.json").write_text(json.dumps(document(PROMPT, agent(RAW, seen(said)))))
+    (tmp_path / "other.json").write_text(json.dumps(document(PROMPT, agent(RAW))))
+    assert len(read_trajectories(tmp_path).trajectories) == 2
+
+
+def test_copied_context_is_marked(tmp_path):
+    steps = [agent(RAW, seen("x"), is_copied_context=True), agent(RAW, seen("y"))]
+    trajectory = only(read(tmp_path, document(PROMPT, *steps)))
+    assert [turn.is_copied for turn in trajectory.turns] == [True, False]
+
+
+@pytest.mark.parametrize("reference", ["../outside.json", "x/../../outside.json"])
+def test_a_chain_never_leaves_its_folder(tmp_path, reference):
+    (tmp_path / "outside.json").write_text(json.dumps(document(PROMPT, agent(RAW))))
+    (tmp_path / "in").mkdir()
+    data = document(PROMPT, agent(RAW), continued_trajectory_ref=reference)
+    assert "not in its own folder" in reason(read(tmp_path / "in", data))
+
+
 def test_a_chain_that_cannot_be_followed_is_set_aside_whole(tmp_path):
     data = document(PROMPT, agent(RAW), continued_trajectory_ref="gone.json")
     assert "gone.json" in reason(read(tmp_path, data))
@@ -162,9 +250,9 @@ def test_a_chain_that_cannot_be_followed_is_set_aside_whole(tmp_path):
         (document(PROMPT, {"source": "robot"}), "steps.1.source"),
         (document(PROMPT, agent([{"type": "image", "path": "a.png"}])), "other than text"),
         (document(PROMPT, agent(RAW), agent(RAW) | {"step_id": 9}), "out of order"),
-        (document(PROMPT, agent(RAW, seen("x")), {"source": "user", "message": "handoff"}), "summary"),
         (document(PROMPT, agent("\ud800")), "surrogate"),
         (document(PROMPT) | {"agent": {"name": "t", "extra": {"summarization_index": 1}}}, "sub-agent"),
+        (document(PROMPT) | {"agent": {"name": "t", "extra": {"parent_session_id": "s"}}}, "sub-agent"),
         (document(PROMPT) | {"agent": None}, "agent"),
         (document(PROMPT) | {"extra": {"terminal_lego": 3}}, "terminal_lego"),
     ],

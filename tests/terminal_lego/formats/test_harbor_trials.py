@@ -74,6 +74,22 @@ def test_episodes_count_on_through_a_continuation(tmp_path):
     assert first.reward == second.reward == 1.0
 
 
+def test_episodes_count_on_through_a_summary(tmp_path):
+    third = RAW.replace("Sure!", "Third!")
+    handoff = {"source": "user", "message": "handoff"}
+    folder = make(tmp_path / "t__1", (LOSSY, handoff, LOSSY), (RAW, RAW, third))
+    file = folder / "agent" / "trajectory.json"
+    document = json.loads(file.read_text())
+    (folder / "agent" / "trajectory.cont-1.json").write_text(
+        json.dumps(document | {"steps": document["steps"][:2]})
+    )
+    file.write_text(json.dumps(document | {"continued_trajectory_ref": "trajectory.cont-1.json"}))
+    first, second = read_trajectories(folder).trajectories
+    assert first.extra["cut_at_summary"] is True
+    assert "cut_at_summary" not in second.extra
+    assert [turn.reply for turn in (*first.turns, *second.turns)] == [RAW, third]
+
+
 def test_the_raw_reply_comes_from_the_episode_byte_for_byte(tmp_path):
     steps, replies = (LOSSY, UNPARSED, LOSSY), (RAW, "hello", "<think>x</think>" + RAW)
     trajectory = only(make(tmp_path / "t__1", steps, replies, result=result({"reward": 1.0})))

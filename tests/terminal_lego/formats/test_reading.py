@@ -120,15 +120,12 @@ def test_an_id_is_read_once(tmp_path):
     assert [entry.source for entry in result.set_aside] == [f"{tmp_path}/b.parquet:1"]
 
 
-def test_an_openai_responses_rollout_is_named(tmp_path):
-    (tmp_path / "rollout.jsonl").write_text('{"responses_create_params": {}, "response": {}}')
-    assert "OpenAI Responses" in read_trajectories(tmp_path).set_aside[0].reason
-
-
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 atif = ["schema_version", "steps", "agent", "source", "message", "observation", "extra"]
-keys = st.sampled_from([*atif, "messages", "conversations", "role", "content", "id", "prompt", "turns"])
-values = scalars | st.sampled_from(["ATIF-v1.5", "user", "agent", "assistant", "{}"])
+rollout = ["responses_create_params", "response", "input", "output", "type", "call_id", "metadata", "text"]
+chat = ["messages", "conversations", "role", "content", "id", "prompt", "turns", "episode", "trial_name"]
+keys = st.sampled_from([*atif, *rollout, *chat])
+values = scalars | st.sampled_from(["ATIF-v1.5", "user", "agent", "assistant", "{}", "function_call"])
 junk = st.recursive(
     values, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=6)
 )

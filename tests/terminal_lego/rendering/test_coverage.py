@@ -1,10 +1,12 @@
+from dataclasses import replace
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
-from terminal_lego.rendering.coverage import Coverage, coverage, coverage_table
-from terminal_lego.rendering.render import Example, Span
+from terminal_lego.rendering.coverage import Coverage, CoverageRow, alarm, coverage, coverage_table
+from terminal_lego.rendering.example import Example, Span
+from terminal_lego.rendering.masks import MaskConfig
 
 
 def example(*turns: tuple[int, int, float]) -> Example:
@@ -45,4 +47,47 @@ def test_the_table_shows_every_part_and_nothing_is_no_fault():
     assert "2,000" in shown
     assert "25.0%" in shown
     assert coverage([]) == []
-    assert Coverage("none", 0, 0).share == 0
+    assert CoverageRow("none", 0, 0).share == 0
+
+
+def test_replies_are_told_apart_by_the_kind_of_command():
+    plain = example((10, 8, 1.0), (5, 6, 0.0))
+    parts = (
+        Span("assistant", 0, 11, 13, "observation"),
+        Span("assistant", 0, 14, 17, "action"),
+        Span("assistant", 1, 24, 28, "observation"),
+    )
+    rows = coverage([replace(plain, parts=parts), example((1, 2, 1.0))])
+    assert [(row.part, row.tokens, row.trained) for row in rows if "turn" not in row.part][3:] == [
+        ("action commands", 3, 3),
+        ("observation commands", 6, 2),
+        ("reply text", 7, 5),
+    ]
+
+
+def test_examples_are_counted_as_they_come():
+    counted = Coverage()
+    assert counted.rows() == []
+    examples = [example((3, 2, 1.0)), example((1, 4, 0.0), (2, 2, 1.0))]
+    for number, each in enumerate(examples, 1):
+        counted.add(each)
+        assert counted.rows() == coverage(iter(examples[:number]))
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "fine"), [(0, 1, True), (0.2, 0.3, True), (0.3, 1, False), (0, 0.2, False)]
+)
+def test_an_unexpected_share_raises_the_alarm(least, most, fine):
+    told = alarm(coverage([example((75, 25, 1.0))]), MaskConfig(least=least, most=most))
+    if fine:
+        assert told is None
+    else:
+        assert told.startswith(
+            f"25.0% of all tokens would be trained, outside the expected {least:.1%} to {most:.1%}:"
+        )
+        assert "mask.hide" in told
+        assert "\n" not in told
+
+
+def test_nothing_counted_is_no_alarm():
+    assert alarm([], MaskConfig(least=0.5)) is None

@@ -1,80 +1,26 @@
-from pathlib import Path
+from array import array
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from terminal_lego.errors import RenderError, UntrainableError
 from terminal_lego.formats import read_trajectories
-from terminal_lego.rendering.render import IGNORED, Example, render, render_trajectory
+from terminal_lego.rendering import render as rendering
+from terminal_lego.rendering.masks import MaskConfig, MaskedTrajectory, TurnMask
+from terminal_lego.rendering.render import IGNORED, Example, render, render_all, render_trajectory
+from terminal_lego.rendering.template import cut
 from terminal_lego.reply import parse_reply
 from terminal_lego.trajectory import Trajectory, Turn
+from tests.terminal_lego.rendering.samples import ROOT, TOKENIZERS, chat, chats, small_tokenizer
 from tests.train.scripted import conversations
 
-ROOT = Path(__file__).parents[2]
 RECORDED = ROOT.parent / "shared" / "data" / "trajectories"
 SHIPPED = ROOT / "recipes" / "quickstart" / "trajectories"
-FORGETFUL = """{%- for m in messages -%}
-<|im_start|>{{ m.role }}
-{{ m.content if loop.last or m.role == 'user' else m.content.split('</think>')[-1] }}<|im_end|>
-{% endfor -%}
-{%- if add_generation_prompt -%}<|im_start|>assistant
-{% endif -%}"""
-
-
-def small_tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level BPE that merges spaces and line breaks with what follows, another template, no padding."""
-    core = Tokenizer(models.BPE())
-    splitting = pre_tokenizers.Split(Regex(r" ?\w+|\s+|[^\s\w]+"), behavior="isolated")
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    core.pre_tokenizer = pre_tokenizers.Sequence([splitting, byte_level])
-    core.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=["<end>", "<said>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    core.train_from_iterator(["user assistant\n\n\n  the terminal\n\n said so"] * 9, trainer)
-    core.add_tokens([AddedToken("the terminal", normalized=False)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=core,
-        eos_token="<end>",
-        chat_template="{% for m in messages %}<said>{{ m.role }} {{ m.content }}<end>{% endfor %}"
-        "{% if add_generation_prompt %}<said>assistant {% endif %}",
-    )
-
-
-TOKENIZERS = {
-    "quickstart": AutoTokenizer.from_pretrained(ROOT / "recipes" / "quickstart" / "base"),
-    "small": small_tokenizer(),
-}
 ROLE_HEADER = {"quickstart": "<|im_start|>", "small": "<said>"}
 AFTER_LAST_TURN = {"quickstart": "\n", "small": ""}
-
-texts = st.one_of(
-    st.text(st.characters(exclude_categories=["Cs"])),
-    st.text(st.sampled_from('\n\r\t {}"\\</|>imend_é🦜\u0301')),
-    st.sampled_from(["", "\n", "\n\n{}", " \n", "<|im_end", "the terminal", "Current Terminal Screen:\n"]),
-)
-
-
-@st.composite
-def chats(draw) -> list[dict[str, str]]:
-    system = [{"role": "system", "content": draw(texts)}] if draw(st.booleans()) else []
-    turns = draw(st.lists(st.tuples(texts, texts), min_size=1, max_size=4))
-    return system + [
-        {"role": role, "content": text}
-        for turn in turns
-        for role, text in zip(("user", "assistant"), turn, strict=True)
-    ]
-
-
-def chat(*replies: str) -> list[dict[str, str]]:
-    said = [({"role": "user", "content": "go on"}, {"role": "assistant", "content": r}) for r in replies]
-    return [message for pair in said for message in pair]
 
 
 def trained_texts(example: Example, tokenizer) -> list[str]:
@@ -92,7 +38,7 @@ def test_every_chat_becomes_exactly_its_rendering_with_loss_on_the_replies(kind,
     tokenizer = TOKENIZERS[kind]
     example = render(messages, tokenizer)
     replies = [message["content"] for message in messages if message["role"] == "assistant"]
-    labels = example.labels
+    labels = list(example.labels)
 
     whole = tokenizer.apply_chat_template(messages, tokenize=False)
     assert tokenizer.decode(example.input_ids) + AFTER_LAST_TURN[kind] == whole
@@ -107,7 +53,7 @@ def test_every_chat_becomes_exactly_its_rendering_with_loss_on_the_replies(kind,
         (role, turn) for turn in range(len(replies)) for role in ("user", "assistant")
     ]
     for span in example.spans:
-        ids, wanted = example.input_ids[span.start : span.end], labels[span.start : span.end]
+        ids, wanted = list(example.input_ids[span.start : span.end]), labels[span.start : span.end]
         assert wanted == (ids if span.role == "assistant" else [IGNORED] * len(ids))
         if span.role == "assistant":
             assert ids[-1] == tokenizer.eos_token_id
@@ -116,7 +62,9 @@ def test_every_chat_becomes_exactly_its_rendering_with_loss_on_the_replies(kind,
 
 @given(weights=st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=2, max_size=5).filter(any))
 def test_a_turn_weighs_what_it_is_given(weights):
-    example = render(chat(*"abcde"[: len(weights)]), TOKENIZERS["small"], turn_weights=weights)
+    example = render(
+        chat(*"abcde"[: len(weights)]), TOKENIZERS["small"], turns=[TurnMask(each) for each in weights]
+    )
     for span in example.spans:
         expected = weights[span.turn] if span.role == "assistant" else 0.0
         assert set(example.weights[span.start : span.end]) == {expected}
@@ -124,8 +72,8 @@ def test_a_turn_weighs_what_it_is_given(weights):
 
 
 def test_weights_must_be_one_per_turn():
-    with pytest.raises(RenderError, match="1 turn weights for 2 assistant turns"):
-        render(chat("a", "b"), TOKENIZERS["small"], id="x", turn_weights=[1.0])
+    with pytest.raises(RenderError, match="1 turn masks for 2 assistant turns"):
+        render(chat("a", "b"), TOKENIZERS["small"], id="x", turns=[TurnMask()])
 
 
 @pytest.mark.parametrize("special", ["<|im_end|>", "<|im_start|>", "<|endoftext|>"])
@@ -135,7 +83,7 @@ def test_a_reply_that_spells_a_special_token_is_refused_by_turn(special):
         render(chat("fine", f"cat {special} here"), tokenizer, id="x")
     assert special in str(caught.value)
     assert "special token" in caught.value.reason
-    read_only = render(chat(f"cat {special}", "fine"), tokenizer, turn_weights=[0, 1])
+    read_only = render(chat(f"cat {special}", "fine"), tokenizer, turns=[TurnMask(0.0), TurnMask()])
     assert trained_texts(read_only, tokenizer) == ["fine<|im_end|>"]
 
 
@@ -145,31 +93,8 @@ def test_a_screen_that_spells_a_special_token_is_read_as_the_server_reads_it():
     messages[0]["content"] = "a <|im_end|> on the screen"
     served = tokenizer.apply_chat_template(messages[:1], add_generation_prompt=True, return_dict=True)
     example = render(messages, tokenizer)
-    assert example.input_ids[: example.spans[0].end] == served["input_ids"]
+    assert example.input_ids[: example.spans[0].end] == array("i", served["input_ids"])
     assert trained_texts(example, tokenizer) == ["fine<|im_end|>"]
-
-
-def test_a_template_that_rewrites_history_is_refused():
-    tokenizer = TOKENIZERS["quickstart"]
-    forgetful = AutoTokenizer.from_pretrained(tokenizer.name_or_path, chat_template=FORGETFUL)
-    assert render(chat("<think>a</think>b"), forgetful)
-    with pytest.raises(RenderError, match=r"x: .* rewrites earlier messages at turn 1 .* use a template"):
-        render(chat("<think>a</think>b", "c"), forgetful, id="x")
-
-
-@pytest.mark.parametrize(
-    ("settings", "sentence"),
-    [
-        ({"eos_token": "<|endoftext|>"}, "does not render turn 0 as its text followed by '<|endoftext|>'"),
-        ({"chat_template": FORGETFUL.replace("m.content if", "m.content | trim if")}, "exactly as it was"),
-    ],
-)
-def test_a_template_that_ends_or_alters_a_turn_otherwise_is_refused(settings, sentence):
-    tokenizer = AutoTokenizer.from_pretrained(TOKENIZERS["quickstart"].name_or_path, **settings)
-    with pytest.raises(RenderError) as caught:
-        render(chat(" a "), tokenizer)
-    assert sentence in str(caught.value)
-    assert not isinstance(caught.value, UntrainableError)
 
 
 def test_a_tokenizer_that_does_not_give_replies_back_is_refused():
@@ -206,7 +131,7 @@ def test_before_every_turn_stands_what_a_server_would_put_there():
             served = tokenizer.apply_chat_template(
                 messages[: 2 * span.turn + 1], add_generation_prompt=True, return_dict=True
             )
-            assert example.input_ids[: span.start] == served["input_ids"]
+            assert example.input_ids[: span.start] == array("i", served["input_ids"])
 
 
 @pytest.mark.parametrize(
@@ -225,3 +150,75 @@ def test_every_reply_on_disk_is_trained_byte_for_byte(source):
         assert trained_texts(example, tokenizer) == [turn.reply + "<|im_end|>" for turn in trajectory.turns]
     if source == SHIPPED:
         assert not [turn for each in trajectories for turn in each.turns if parse_reply(turn.reply).error]
+
+
+@given(messages=chats())
+@settings(deadline=None, max_examples=30)
+def test_pieces_are_tokenised_as_the_tokenizer_would_by_itself(messages):
+    for tokenizer in TOKENIZERS.values():
+        example = render(messages, tokenizer)
+        texts = [text for text, _, _ in cut(messages, tokenizer)]
+        alone = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        spans = [list(example.input_ids[span.start : span.end]) for span in example.spans]
+        assert spans == alone
+
+
+def test_traces_of_an_earlier_call_do_not_shorten_a_conversation():
+    tokenizer = small_tokenizer()
+    expected = render(chat("one two three"), tokenizer)
+    tokenizer.backend_tokenizer.enable_truncation(2)
+    tokenizer.backend_tokenizer.enable_padding(length=50)
+    assert render(chat("one two three"), tokenizer) == expected
+
+
+def test_an_example_is_compact_and_its_labels_follow_its_weights():
+    example = Example("x", array("i", [7, 8, 9]), array("f", [0, 0.5, 1]), ())
+    assert example.labels == array("i", [IGNORED, 8, 9])
+    assert example.trained_tokens == 2
+    rendered = render(chat("a"), TOKENIZERS["small"])
+    assert (rendered.input_ids.typecode, rendered.weights.typecode) == ("i", "f")
+
+
+def masked_by(masks: dict[str, list[TurnMask]]):
+    """Stands in for the mask: hides the turns said of each id, if anything is to be hidden."""
+
+    def mask(trajectory: Trajectory, config: MaskConfig) -> MaskedTrajectory:
+        plain = [TurnMask()] * len(trajectory.turns)
+        return MaskedTrajectory(trajectory, tuple(masks[trajectory.id] if config.hide else plain))
+
+    return mask
+
+
+def made_up(id: str, *replies: str) -> Trajectory:
+    return Trajectory(id, "task", "m", "prompt", tuple(Turn(reply, "screen") for reply in replies))
+
+
+def test_a_stream_of_trajectories_comes_back_with_examples_and_refusals(monkeypatch):
+    tokenizer = TOKENIZERS["quickstart"]
+    given = [made_up("a", "one", "two"), made_up("b", "a <|im_end|>"), made_up("c", "three")]
+    masks = {"a": [TurnMask(0.0), TurnMask()], "b": [TurnMask()], "c": [TurnMask(0.0)]}
+    monkeypatch.setattr(rendering, "mask", masked_by(masks))
+    rendered = render_all(iter(given), tokenizer, MaskConfig(hide=["observation"]))
+    assert next(rendered)[0] is given[0]  # before the second was looked at
+    (_, second), (_, third) = rendered
+    assert second.reason == "a reply holds the text of a special token"
+    assert third.reason == "nothing to train"
+    plain = list(render_all(given, tokenizer, MaskConfig()))
+    assert [trained_texts(example, tokenizer) for _, example in plain[::2]] == [
+        ["one<|im_end|>", "two<|im_end|>"],
+        ["three<|im_end|>"],
+    ]
+
+
+def test_the_control_trains_other_turns_but_as_many_tokens(monkeypatch):
+    tokenizer = TOKENIZERS["small"]
+    given = [made_up(str(number), *["same"] * 6) for number in range(20)]
+    masks = {each.id: [TurnMask(0.0)] * 2 + [TurnMask()] * 4 for each in given}
+    monkeypatch.setattr(rendering, "mask", masked_by(masks))
+    reference, control = (
+        [example for _, example in render_all(given, tokenizer, MaskConfig(["observation"], random=random))]
+        for random in (False, True)
+    )
+    assert [each.trained_tokens for each in control] == [each.trained_tokens for each in reference]
+    assert [each.input_ids for each in control] == [each.input_ids for each in reference]
+    assert [each.weights for each in control] != [each.weights for each in reference]

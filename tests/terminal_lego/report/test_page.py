@@ -1,6 +1,5 @@
 import json
 import math
-import shutil
 
 import pytest
 
@@ -17,10 +16,6 @@ from terminal_lego.report.page import (
 ATTACK = "document.title='owned'"
 HOSTILE = f'<script>{ATTACK}</script></script><img src=x onerror="{ATTACK}">\u2028\x1b[31m\x00'
 SHOWN = HOSTILE.replace("\u2028", "<U+2028>").replace("\x1b", "^[").replace("\x00", "^@")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --no-first-run "
-    "--disable-background-networking --disable-component-update --disable-sync"
-)
 REPLY = json.dumps(
     {
         "analysis": "The file is there.",
@@ -90,18 +85,6 @@ ATTACKED = RunReport(
         ),
     ],
 )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    executable = shutil.which("chromium")
-    if not executable:
-        pytest.skip("needs chromium on PATH")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +6,12 @@ import pytest
 
 from terminal_lego.cli import main
 from terminal_lego.task import TaskConfig, write_task
+
+COMMANDS = [
+    ("tasks", "check"),
+    *(("trajectories", action) for action in ("stats", "inspect", "card")),
+    ("tor",),
+]
 
 
 def write(folder: Path) -> None:
@@ -32,28 +37,9 @@ def test_tasks_check_of_one_task(tmp_path, capsys):
     assert capsys.readouterr().out.endswith("1 tasks: 1 in order, 0 not.\n")
 
 
-def conversation(model: str, replies: int, reward: float | None) -> str:
-    chat = [{"role": "user", "content": "start"}]
-    for _ in range(replies):
-        chat += [{"role": "assistant", "content": "{}"}, {"role": "user", "content": "screen"}]
-    return json.dumps({"messages": chat[:-1], "model": model, "task": "t", "reward": reward})
-
-
-def test_trajectory_stats_count_by_model_and_add_up(tmp_path, capsys):
-    rows = [conversation("a", 1, 1.0), conversation("a", 4, 0.0), conversation("[b]", 2, None), "{torn"]
-    (tmp_path / "rows.jsonl").write_text("\n".join(rows) + "\n")
-    assert main(["trajectories", "stats", str(tmp_path)]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == "4 met: 3 read, 1 set aside."
-    assert said[1].split()[:2] == ["model", "trials"]
-    assert said[2].split() == ["[b]", "1", "1", "0", "0", "1", "0", "2", "2-2"]
-    assert said[3].split() == ["a", "2", "1", "1", "1", "0", "0", "2.5", "1-4"]
-    assert said[4].startswith("set aside 1: ")
-    assert "rows.jsonl:4" in said[4]
-
-
-@pytest.mark.parametrize("command", [("tasks", "check"), ("trajectories", "stats")])
-def test_a_missing_path_is_one_sentence(command, tmp_path, capsys):
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_missing_path_is_one_sentence(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     assert main([*command, str(tmp_path / "none")]) == 2
     said = capsys.readouterr()
     assert said.out == ""
@@ -74,7 +60,7 @@ def test_engine_status_without_an_engine_is_one_sentence(monkeypatch, capsys):
 
 def test_help_imports_only_what_it_needs():
     command = [sys.executable, "-X", "importtime", "-m", "terminal_lego.cli", "--help"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True)
     assert done.returncode == 0
     assert "trajectories" in done.stdout
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}

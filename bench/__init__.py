@@ -1,0 +1,1 @@
+"""How fast trajectories are read, scored and rendered, beside named peers: `python -m bench`."""

@@ -1,0 +1,170 @@
+"""Trajectories to tokens: select, mask, render. Done once for the same data, settings and code."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from terminal_lego.curation.decontamination import ContaminationRow, DecontaminationReport
+from terminal_lego.curation.funnel import FunnelRow
+from terminal_lego.curation.losses import Loss, losses
+from terminal_lego.curation.select import Selection, select
+from terminal_lego.curation.steps import Dropped
+from terminal_lego.errors import UntrainableError
+from terminal_lego.json_files import append_line, write_json
+from terminal_lego.rendering.cache import Examples, TokenCache, cache_key
+from terminal_lego.rendering.coverage import CoverageRow, coverage
+from terminal_lego.rendering.example import Example
+from terminal_lego.rendering.render import render_all, render_trajectory
+from terminal_lego.trajectory import Trajectory
+from train.config import TrainConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What will be trained on, and an account of what will not.
+
+    Attributes:
+        dropped: (id, reason) of every trajectory that was read and is not trained on.
+        decontamination: the report, when the selection compared with a benchmark.
+        key: of the rendered tokens in the cache.
+        was_cached: whether they were found there.
+    """
+
+    examples: Examples
+    funnel: list[FunnelRow]
+    losses: list[Loss]
+    dropped: list[tuple[str, str]]
+    decontamination: DecontaminationReport | None
+    coverage: list[CoverageRow]
+    key: str
+    was_cached: bool
+
+
+def prepare(
+    trajectories: Sequence[Trajectory],
+    tokenizer: "PreTrainedTokenizerBase",
+    config: TrainConfig,
+    digests: Sequence[str],
+) -> Prepared:
+    """Args:
+        trajectories: all that were read.
+        digests: of the sources they were read from.
+
+    Raises:
+        ConfigError, ContaminationError, RenderError: the selection or the template cannot be used.
+    """
+    cache = TokenCache(cache_folder(config.cache_dir))
+    limits = {"max_length": config.sft.max_length}
+    key = cache_key(
+        tokenizer, config.mask, sources=digests, selection=asdict(config.selection), limits=limits
+    )
+    examples = cache.open(key)
+    was_cached = examples is not None
+    if examples is None:
+        examples = _make(trajectories, tokenizer, config, cache, key)
+    notes = examples.notes
+    return Prepared(
+        examples,
+        [FunnelRow(**row) for row in notes["funnel"]],
+        [Loss(**row) for row in notes["losses"]],
+        [(id, reason) for id, reason in notes["dropped"]],
+        _report(notes["decontamination"]),
+        coverage(examples),
+        key,
+        was_cached,
+    )
+
+
+def cache_folder(given: str | None) -> Path:
+    home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return (Path(given) if given else home / "terminal-lego" / "tokens").expanduser()
+
+
+def write_account(prepared: Prepared, folder: Path) -> None:
+    """dropped.jsonl, and decontamination.json when there is one."""
+    (folder / "dropped.jsonl").unlink(missing_ok=True)
+    for id, reason in prepared.dropped:
+        append_line(folder / "dropped.jsonl", {"id": id, "reason": reason})
+    if prepared.decontamination is not None:
+        write_json(folder / "decontamination.json", asdict(prepared.decontamination))
+
+
+def _report(noted: dict[str, Any] | None) -> DecontaminationReport | None:
+    if noted is None:
+        return None
+    rows = tuple(ContaminationRow(**row | {"hits": tuple(row["hits"])}) for row in noted["rows"])
+    return DecontaminationReport(**noted | {"rows": rows})
+
+
+def _make(
+    trajectories: Sequence[Trajectory],
+    tokenizer: "PreTrainedTokenizerBase",
+    config: TrainConfig,
+    cache: TokenCache,
+    key: str,
+) -> Examples:
+    def tokens(trajectory: Trajectory) -> int:
+        return len(render_trajectory(trajectory, tokenizer).input_ids)
+
+    selection = select(trajectories, config.selection, tokens=tokens)
+    rendered = _Rendered(selection, tokenizer, config)
+    return cache.write(key, rendered, lambda: rendered.notes)
+
+
+class _Rendered:
+    """The examples that fit, one after the other; `notes` are complete when all were taken."""
+
+    def __init__(
+        self, selection: Selection, tokenizer: "PreTrainedTokenizerBase", config: TrainConfig
+    ) -> None:
+        self._selection = selection
+        self._limit = config.sft.max_length
+        self._results = render_all(_with_bar(selection.kept), tokenizer, config.mask)
+        self._untrainable: list[Dropped] = []
+        self._too_long: list[Dropped] = []
+
+    def __iter__(self) -> Iterator[Example]:
+        for trajectory, example in self._results:
+            if isinstance(example, UntrainableError):
+                self._untrainable.append(Dropped(trajectory, example.reason))
+            elif len(example.input_ids) > self._limit:
+                self._too_long.append(Dropped(trajectory, f"longer than {self._limit:,} tokens"))
+            else:
+                yield example
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        selection = self._selection
+        funnel, lost, dropped = list(selection.funnel), list(selection.losses), list(selection.dropped)
+        given = list(selection.kept)
+        for step, gone in (
+            ("render", self._untrainable),
+            (f"length: {self._limit:,} tokens", self._too_long),
+        ):
+            lost += losses(step, given, gone)
+            dropped += gone
+            left = {id(drop.trajectory) for drop in gone}
+            given = [trajectory for trajectory in given if id(trajectory) not in left]
+            funnel.append(FunnelRow(step, len(given), Counter(drop.reason for drop in gone)))
+        report = selection.decontamination
+        return {
+            "funnel": [{"step": row.step, "kept": row.kept, "dropped": dict(row.dropped)} for row in funnel],
+            "losses": [asdict(row) for row in lost],
+            "dropped": [(drop.trajectory.id, drop.reason) for drop in dropped],
+            "decontamination": None if report is None else asdict(report),
+        }
+
+
+def _with_bar(trajectories: Sequence[Trajectory]) -> Iterable[Trajectory]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("render"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield from progress.track(trajectories)
