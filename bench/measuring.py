@@ -5,7 +5,7 @@ import os
 import statistics
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,20 +41,17 @@ class Seconds:
         return statistics.median(self.rounds)
 
 
-def alone(
-    function: Callable[..., T], *arguments: Any, environment: Mapping[str, str] | None = None
-) -> Measured[T]:
+def alone(function: Callable[..., T], *arguments: Any, **environment: str) -> Measured[T]:
     """Calls a module's function in a fresh interpreter, with more environment variables.
 
-    Sums over processes are taken every 50 ms; what one of them held in between is not missed
-    where it holds for longer than that.
+    Memory is looked at 20 times a second.
     """
-    with _environment(environment or {}):
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            child = pool.submit(os.getpid).result()
-            with _sampled(child) as peak:
-                result = pool.submit(function, *arguments).result()
-    return Measured(result, max(peak))
+    context = multiprocessing.get_context("spawn")
+    with _environment(environment), ProcessPoolExecutor(1, mp_context=context) as pool:
+        child = pool.submit(os.getpid).result()
+        with _sampled(child) as sums:
+            result = pool.submit(function, *arguments).result()
+    return Measured(result, max(sums))
 
 
 def rounds(works: Mapping[str, Callable[[], object]], count: int) -> dict[str, Seconds]:

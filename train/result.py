@@ -67,6 +67,10 @@ def result_record(run: Finished) -> dict[str, Any]:
         "not_evaluated": run.not_evaluated,
         "conversations": len(run.prepared.examples),
         "dropped": len(run.prepared.dropped),
+        "funnel": [
+            {"step": row.step, "kept": row.kept, "dropped": dict(row.dropped)} for row in run.prepared.funnel
+        ],
+        "mask_coverage": {row.part: round(row.share, 4) for row in run.prepared.coverage},
         "tokens_key": run.prepared.key,
         "set_aside": len(run.set_aside),
         "steps": run.outcome.steps,

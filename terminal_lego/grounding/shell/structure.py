@@ -23,17 +23,6 @@ CLOSERS = frozenset({"fi", "done", "esac", "}"})
 _HEADERS = frozenset({"for", "select", "case", "function"})
 _KEYWORDS = _OPENERS | CLOSERS | _HEADERS | {"then", "elif", "else", "do", "in", "!"}
 _MISPLACED = _KEYWORDS - {"in"}
-_HOLDERS = frozenset(
-    {
-        "subshell",
-        "compound_statement",
-        "for_statement",
-        "c_style_for_statement",
-        "while_statement",
-        "if_statement",
-        "case_statement",
-    }
-)
 _ENDED = CLOSERS | {"w"}
 _CASE_ENDS = frozenset({";;", ";&", ";;&"})
 _GRAMMAR_TOKENS = 20_000  # what is longer is read line by line: error recovery is slow on long garbage
@@ -90,7 +79,6 @@ def plain(tokens: Sequence[Token], start: int, stop: int, *, forgiving: bool = F
             if text in _KEYWORDS and kind not in (REDIRECTION, TEST):
                 if text != "!" and not forgiving:
                     return None
-                depth += (text in _OPENERS) - (text in CLOSERS)
                 skips = text in _HEADERS
             else:
                 first = index
@@ -152,6 +140,8 @@ def grammar(tokens: Sequence[Token], start: int, stop: int) -> list[Run] | None:
         return None
     words = ["", ""]
     for kind, _, _, text in tokens[start:stop]:
+        if kind == OPERATOR and words[-1] == ">":
+            return None  # the grammar looks for the file on the next line
         if text == "\n" and words[-1] in _ENDED and words[-2] != "function":
             text = ";"  # within lists of pipelines the grammar reads on over a newline
         words.append(text if kind == OPERATOR or text in _KEYWORDS else ">" if kind == REDIRECTION else "w")
@@ -183,7 +173,7 @@ def grammar(tokens: Sequence[Token], start: int, stop: int) -> list[Run] | None:
                 reads = tokens[first][3].lstrip("0123456789").startswith("<")
                 found[since if reads else -1].extra += ((first, first + 2),)
             continue
-        depth += kind in _HOLDERS
+        depth += kind == "subshell"
         since = len(found) if kind == "redirected_statement" else since
         stack += [(child, statement, depth, since) for child in reversed(node.children) if child.is_named]
     return found

@@ -60,7 +60,7 @@ class SimpleCommand:
         line: counts the lines of input from 0; what one pipeline, list, compound command or heredoc
             spreads over several lines is one line.
         operator: what joins it to the command before it: "", "&&", "||", "|", "|&", ";", "&" or a newline.
-        depth: how many subshells, groups, loops, tests, functions and substitutions hold it.
+        depth: how many subshells and substitutions hold it: what it does to the shell itself stays in there.
     """
 
     words: tuple[Word, ...]

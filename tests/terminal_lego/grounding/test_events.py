@@ -161,3 +161,8 @@ def test_never_raises_and_places_lie_in_the_keystrokes(typed, shown):
     for event in read_events(Trajectory("t", "k", "m", shown, turns)):
         keystrokes = turns[event.turn].commands[event.command].keystrokes
         assert 0 <= event.start <= event.end <= len(keystrokes)
+
+
+@pytest.mark.parametrize("typed", ["{ cd src; }; cat a\n", "if true; then cd src; fi; cat a\n"])
+def test_cd_within_a_group_or_a_branch_stays(typed):
+    assert brief(events((typed,)))[-1] == ("cat", "/app/src/a")

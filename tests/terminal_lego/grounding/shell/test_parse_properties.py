@@ -1,5 +1,6 @@
 """Any text at all; and agreement with the grammar where both apply."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -121,6 +122,46 @@ def test_what_is_read_without_the_grammar_is_what_the_grammar_reads(text):
         assert [(run.first, run.last, run.depth) for run in direct] == [
             (run.first, run.last, run.depth) for run in read
         ]
+
+
+FORMS = [
+    "if {} {s}then {} {s}fi",
+    "if {} {s}then {} {s}elif {} {s}then {} {s}else {} {s}fi",
+    "for x in a 'b c' $(c0){s}do {} {s}done",
+    "while {} {s}do {} {s}done < in > out",
+    "until {} {s}do\n{} {s}done",
+    "{{ {} {s}}}",
+    "( {})",
+    "f() {{ {} {s}}}",
+    "function f {{ {} {s}}}",
+    "case $x in\na|b) {} ;;\n(c) {}\n;;\n*) {};; esac",
+    "{} && {}",
+    "{} || {}",
+    "{} | {}",
+    "! {}",
+    "{}{s}{}",
+    "{} &\n{}",
+    "{} # if {{ (\n{}",
+    "{} &&\n{}",
+]
+leaves = st.sampled_from(
+    ["c1", "c2 'a b' if", "X=1 c3 2>&1 >f", "[ -f x ]", "[[ a && b ]]", "((i << 2))", "c6 $(c7 | c8) {}"]
+)
+nested = st.recursive(
+    leaves,
+    lambda inner: st.builds(
+        lambda form, parts, joint: form.format(*parts, s=joint),
+        st.sampled_from(FORMS),
+        st.lists(inner, min_size=5, max_size=5),
+        st.sampled_from(["; ", "\n"]),
+    ),
+    max_leaves=12,
+)
+
+
+@given(nested)
+def test_no_command_of_a_compound_command_is_lost(text):
+    assert [command.name for command in parse(text)] == re.findall(r"\bc\d|\[+(?= )|\(\((?=i)", text)
 
 
 def test_most_of_the_table_agrees_with_the_grammar_on_the_text_itself():
