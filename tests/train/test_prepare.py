@@ -43,7 +43,7 @@ def test_the_second_time_tokens_and_account_come_from_the_cache(made):
 
 
 @pytest.mark.parametrize(
-    "word", ["mask=observation_turn", "selection.limit=3", "sft.max_length=511", "selection.seed=1"]
+    "word", ["mask=observation_turns", "selection.limit=3", "sft.max_length=511", "selection.seed=1"]
 )
 def test_another_setting_is_another_key(made, word):
     assert made(word).key != made().key
@@ -90,11 +90,11 @@ def test_every_mask_prepares(made, name):
     assert 0 < rows["all tokens"].share < 1
     assert rows["user"].trained == 0
     looks = rows.get("observation commands")
-    if name == "observation_span":
+    if name == "observation_commands":
         assert looks.trained == 0
-    if name == "observation_turn":  # looks in replies that act, too, stay
+    if name == "observation_turns":  # looks in replies that act, too, stay
         assert looks.trained < looks.tokens
-    if name in ("none", "parse_error", "warned", "failed_command"):
+    if name in ("none", "parse_errors", "warned_turns", "failed_commands"):
         assert looks.trained == looks.tokens
 
 
