@@ -24,6 +24,10 @@ class Reading:
     def per_second(self) -> float:
         return self.trajectories / self.seconds.median
 
+    @property
+    def best(self) -> float:
+        return self.trajectories / self.seconds.least
+
 
 def measure(corpus: Corpus, workers: int, count: int) -> list[Reading]:
     """Each kind of reading in turn, `count` times, every time in a fresh process."""

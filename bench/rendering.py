@@ -3,14 +3,14 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench import trl_preparation
 from bench.corpus import Corpus
-from bench.measuring import Seconds, alone, rounds
+from bench.measuring import Measured, Seconds, alone, on_cores, rounds
 from bench.tokenizer import load, spread
 from terminal_lego.rendering.cache import TokenCache
 from terminal_lego.rendering.example import Example
@@ -28,7 +28,7 @@ BARE, BARE_AT_ONCE, MASKING, RENDERING, BOTH = (
     "mask() and rendering",
 )
 OURS, TRL = "ours", "TRL"
-_AT_ONCE = 32
+_AT_ONCE = 32  # conversations
 
 
 @dataclass(frozen=True)
@@ -51,33 +51,39 @@ class Rendering:
         return statistics.median(one / other for one, other in pairs)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Preparation:
-    """Everything up to a table of ids and labels, in a fresh process each time."""
+    """Everything up to a table of ids and labels, in a fresh process each round."""
 
-    seconds: list[float] = field(default_factory=list)
-    peak_bytes: int = 0
-    tokens: int = 0
-    trained: int = 0
+    seconds: Seconds
+    tokens: int
+    trained: int
+    peak_bytes: int
 
 
 def measure(corpus: Corpus, threads: int, sample: int, count: int) -> Rendering:
-    measured = alone(_compare, corpus, sample, count, **_environment(threads))
+    measured = alone(on_cores, threads, _compare, corpus, sample, count, **_environment(threads))
     tokens, seconds = measured.result
     return Rendering(threads, sample, tokens, seconds, measured.peak_bytes)
 
 
 def prepare(corpus: Corpus, threads: int, sample: int, count: int) -> dict[str, Preparation]:
     """Ours (one process, so many threads) and TRL's (so many processes) in turn."""
-    found = {OURS: Preparation(), TRL: Preparation()}
     works: dict[str, Callable[..., tuple[float, int, int]]] = {OURS: _prepare, TRL: trl_preparation.prepare}
+    found: dict[str, list[Measured[tuple[float, int, int]]]] = {name: [] for name in works}
     for _ in range(count):
         for name, work in works.items():
-            measured = alone(work, corpus, threads, sample, **_environment(threads))
-            seconds, found[name].tokens, found[name].trained = measured.result
-            found[name].seconds.append(seconds)
-            found[name].peak_bytes = max(found[name].peak_bytes, measured.peak_bytes)
-    return found
+            found[name].append(
+                alone(on_cores, threads, work, corpus, threads, sample, **_environment(threads))
+            )
+    return {
+        name: Preparation(
+            Seconds(tuple(each.result[0] for each in measured)),
+            *measured[0].result[1:],
+            max(each.peak_bytes for each in measured),
+        )
+        for name, measured in found.items()
+    }
 
 
 def _environment(threads: int) -> dict[str, str]:

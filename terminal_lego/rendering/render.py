@@ -10,13 +10,14 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from terminal_lego.errors import RenderError, UntrainableError
 from terminal_lego.rendering.control import random_turns
+from terminal_lego.rendering.encoding import Chat, Encoded, encode, encode_ahead
 from terminal_lego.rendering.example import IGNORED, Example, Span
-from terminal_lego.rendering.masks import MaskConfig, TurnMask, mask, whole
+from terminal_lego.rendering.masks import MaskConfig, MaskedTrajectory, TurnMask, mask, whole
+from terminal_lego.rendering.offsets import Offsets
 from terminal_lego.rendering.template import cut
 from terminal_lego.trajectory import Message, Trajectory
 
@@ -25,20 +26,19 @@ if TYPE_CHECKING:
 
 __all__ = ["IGNORED", "Example", "Span", "render", "render_all", "render_trajectory"]
 
-Offsets = Sequence[tuple[int, int]]
-
 
 def render_all(
     trajectories: Iterable[Trajectory], tokenizer: "PreTrainedTokenizerBase", config: MaskConfig
 ) -> Iterator[tuple[Trajectory, Example | UntrainableError]]:
     """Masks and renders one trajectory after the other; yields each as it was given, with what came of it."""
     owed = 0
-    for trajectory in trajectories:
-        masked = mask(trajectory, config)
+    chats = _chats(trajectories, tokenizer, config)
+    for (trajectory, masked), chat, encoded in encode_ahead(chats, tokenizer.backend_tokenizer):
         try:
-            example = render_trajectory(masked.trajectory, tokenizer, masked.turns)
+            example = _example(chat, encoded, tokenizer)
             if config.random:
-                plain = render_trajectory(trajectory, tokenizer, whole(masked.turns))
+                turns = _without_copied(trajectory, whole(masked.turns))
+                plain = _example(chat._replace(turns=turns), encoded, tokenizer)
                 example, owed = random_turns(plain, example, seed=config.seed, owed=owed)
         except UntrainableError as error:
             yield trajectory, error
@@ -46,15 +46,32 @@ def render_all(
             yield trajectory, example
 
 
+def _chats(
+    trajectories: Iterable[Trajectory], tokenizer: "PreTrainedTokenizerBase", config: MaskConfig
+) -> Iterator[tuple[tuple[Trajectory, MaskedTrajectory], Chat]]:
+    for trajectory in trajectories:
+        masked = mask(trajectory, config)
+        left = masked.trajectory
+        turns = _without_copied(left, masked.turns)
+        yield (trajectory, masked), _chat(left.messages(), tokenizer, left.id, turns)
+
+
 def render_trajectory(
     trajectory: Trajectory, tokenizer: "PreTrainedTokenizerBase", turns: Sequence[TurnMask] | None = None
 ) -> Example:
     """Renders a trajectory; copied turns are read, not trained."""
-    turns = [TurnMask()] * len(trajectory.turns) if turns is None else list(turns)
-    for index, turn in enumerate(trajectory.turns[: len(turns)]):
-        if turn.is_copied:
-            turns[index] = replace(turns[index], weight=0.0)
+    turns = [TurnMask()] * len(trajectory.turns) if turns is None else turns
+    turns = _without_copied(trajectory, turns)
     return render(trajectory.messages(), tokenizer, id=trajectory.id, turns=turns)
+
+
+def _without_copied(trajectory: Trajectory, turns: Sequence[TurnMask]) -> list[TurnMask]:
+    """Masks as given, with nothing trained of what another agent wrote before."""
+    masks = list(turns)
+    for index, turn in enumerate(trajectory.turns[: len(masks)]):
+        if turn.is_copied:
+            masks[index] = replace(masks[index], weight=0.0)
+    return masks
 
 
 def render(
@@ -80,71 +97,60 @@ def render(
             tokenizer loses some of it, or reads a special token where the teacher wrote plain text. (On
             the reading side such text stays: the server's tokenizer reads it the same way.)
     """
+    chat = _chat(messages, tokenizer, id, turns)
+    return _example(chat, encode(chat, tokenizer.backend_tokenizer), tokenizer)
+
+
+def _chat(
+    messages: Sequence[Message],
+    tokenizer: "PreTrainedTokenizerBase",
+    id: str,
+    turns: Sequence[TurnMask] | None,
+) -> Chat:
     replies = sum(message["role"] == "assistant" for message in messages)
     turns = [TurnMask()] * replies if turns is None else turns
     if len(turns) != replies:
         raise RenderError(f"{id}: {len(turns)} turn masks for {replies} assistant turns; give one each.")
-    pieces = cut(messages, tokenizer, id)
-    written = [piece.text for piece in pieces[1::2]]
-    read_ids, written_ids, offsets = _encode([piece.text for piece in pieces[::2]], written, tokenizer, turns)
-    _check_replies(written, written_ids, turns, tokenizer, id)
+    texts = [piece.text for piece in cut(messages, tokenizer, id)]
+    return Chat(id, texts[::2], texts[1::2], turns)
 
+
+def _example(chat: Chat, encoded: Encoded, tokenizer: "PreTrainedTokenizerBase") -> Example:
+    _check_replies(chat, encoded.written, tokenizer)
     input_ids, weights = array("i"), array("f")
     spans: list[Span] = []
     parts: list[Span] = []
-    for turn, (own, read, ids) in enumerate(zip(turns, read_ids, written_ids, strict=True)):
+    for turn, (own, read, ids) in enumerate(zip(chat.turns, encoded.read, encoded.written, strict=True)):
         start = len(input_ids) + len(read)
         end = start + len(ids)
         spans += (Span("user", turn, len(input_ids), start), Span("assistant", turn, start, end))
-        input_ids.extend(read)
-        input_ids.extend(ids)
+        input_ids += array("i", read)
+        input_ids += array("i", ids)
         weights.extend(array("f", [0.0]) * len(read))
         weights.extend(array("f", [own.weight]) * len(ids))
         if own.parts:
-            _check_parts(own, len(written[turn]) - len(tokenizer.eos_token), f"{id}: turn {turn}")
-            own_weights = _part_weights(own, offsets[turn])
-            weights[start:end] = own_weights
-            parts += _part_spans(own, offsets[turn], turn, start)
+            length = len(chat.written[turn]) - len(tokenizer.eos_token)
+            _check_parts(own, length, f"{chat.id}: turn {turn}")
+            weights[start:end] = _part_weights(own, encoded.offsets[turn])
+            parts += _part_spans(own, encoded.offsets[turn], turn, start)
     if not any(weights):
         raise UntrainableError(
-            f"{id}: no token would be trained; the mask leaves nothing of {replies} turns.",
+            f"{chat.id}: no token would be trained; the mask leaves nothing of {len(chat.turns)} turns.",
             "nothing to train",
         )
-    return Example(id, input_ids, weights, tuple(spans), tuple(parts))
+    return Example(chat.id, input_ids, weights, tuple(spans), tuple(parts))
 
 
-def _encode(
-    read: list[str], written: list[str], tokenizer: "PreTrainedTokenizerBase", turns: Sequence[TurnMask]
-) -> tuple[list[list[int]], list[list[int]], list[Offsets]]:
-    """The ids of both sides, and the characters of each token of a reply where parts need them."""
-    core = tokenizer.backend_tokenizer
-    core.no_truncation()
-    core.no_padding()
-    core.encode_special_tokens = False
-    placed = any(turn.parts for turn in turns)
-    replies = (core.encode_batch if placed else core.encode_batch_fast)(written, add_special_tokens=False)
-    return (
-        [encoding.ids for encoding in core.encode_batch_fast(read, add_special_tokens=False)],
-        [encoding.ids for encoding in replies],
-        [encoding.offsets if placed else () for encoding in replies],
-    )
-
-
-def _check_replies(
-    texts: Sequence[str],
-    ids: Sequence[list[int]],
-    turns: Sequence[TurnMask],
-    tokenizer: "PreTrainedTokenizerBase",
-    id: str,
-) -> None:
+def _check_replies(chat: Chat, ids: Sequence[list[int]], tokenizer: "PreTrainedTokenizerBase") -> None:
     """The ids of a trained reply must be its text, the last the end of turn, and no other a special one."""
     added = tokenizer.added_tokens_decoder.items()
     specials = {token for token, form in added if form.special} | set(tokenizer.all_special_ids)
-    decoded = tokenizer.backend_tokenizer.decode_batch(ids, skip_special_tokens=False)
-    for index, (text, own, back) in enumerate(zip(texts, ids, decoded, strict=True)):
-        if not turns[index].weight:
+    # One by one: a batch would wait for the cores while the next conversations are encoded.
+    decode = tokenizer.backend_tokenizer.decode
+    for index, (text, own) in enumerate(zip(chat.written, ids, strict=True)):
+        if not chat.turns[index].weight:
             continue
-        place = f"{id}: turn {index}"
+        place = f"{chat.id}: turn {index}"
         if own[-1] != tokenizer.eos_token_id:
             raise RenderError(
                 f"{place} ends with {tokenizer.decode(own[-1:])!r}, not with the end-of-turn token "
@@ -157,7 +163,7 @@ def _check_replies(
                 "special token; a student cannot learn to write it as text.",
                 "a reply holds the text of a special token",
             )
-        if back != text:
+        if decode(own, skip_special_tokens=False) != text:
             raise UntrainableError(
                 f"{place} comes back from the tokenizer as other text; a reply must be trained exactly as "
                 "it was written.",
@@ -175,7 +181,7 @@ def _check_parts(turn: TurnMask, length: int, place: str) -> None:
 
 
 def _part_weights(turn: TurnMask, offsets: Offsets) -> "array[float]":
-    weights = array("f", [turn.weight]) * len(offsets)
+    weights = array("f", [turn.weight]) * len(offsets.ends)
     for part in sorted(turn.parts, key=lambda part: -part.weight):
         start, end = _tokens(offsets, part.start, part.end)
         if part.weight != 1:
@@ -189,7 +195,7 @@ def _part_spans(turn: TurnMask, offsets: Offsets, number: int, shift: int) -> It
     done = 0
     for part in sorted(turn.parts, key=lambda part: part.start):
         start, end = _tokens(offsets, part.start, part.end)
-        start, end = max(start, done), min(end, len(offsets) - 1)
+        start, end = max(start, done), min(end, len(offsets.ends) - 1)
         if start < end:
             yield Span("assistant", number, shift + start, shift + end, part.label)
             done = end
@@ -197,13 +203,14 @@ def _part_spans(turn: TurnMask, offsets: Offsets, number: int, shift: int) -> It
 
 def _tokens(offsets: Offsets, start: int, end: int) -> tuple[int, int]:
     """The tokens that hold any of the characters `[start, end)`, as a range of indices."""
-    first = bisect_right(offsets, start, key=itemgetter(1))
-    last = bisect_left(offsets, end, key=itemgetter(0))
+    starts, ends = offsets
+    first = bisect_right(ends, start)
+    last = bisect_left(starts, end)
     if start == end:
         return first, first
     # Some tokenizers leave white space out of the offsets: the token on either side may spell it.
-    if first and (first == len(offsets) or offsets[first][0] > start):
+    if first and (first == len(ends) or starts[first] > start):
         first -= 1
-    if last < len(offsets) and offsets[max(last - 1, 0)][1] < end:
+    if last < len(ends) and ends[max(last - 1, 0)] < end:
         last += 1
     return first, last

@@ -199,7 +199,7 @@ def test_a_stream_of_trajectories_comes_back_with_examples_and_refusals(monkeypa
     masks = {"a": [TurnMask(0.0), TurnMask()], "b": [TurnMask()], "c": [TurnMask(0.0)]}
     monkeypatch.setattr(rendering, "mask", masked_by(masks))
     rendered = render_all(iter(given), tokenizer, MaskConfig(hide=["observation"]))
-    assert next(rendered)[0] is given[0]  # before the second was looked at
+    assert next(rendered)[0] is given[0]
     (_, second), (_, third) = rendered
     assert second.reason == "a reply holds the text of a special token"
     assert third.reason == "nothing to train"
@@ -208,6 +208,33 @@ def test_a_stream_of_trajectories_comes_back_with_examples_and_refusals(monkeypa
         ["one<|im_end|>", "two<|im_end|>"],
         ["three<|im_end|>"],
     ]
+
+
+def test_a_stream_is_read_no_further_ahead_than_a_few_conversations():
+    tokenizer = TOKENIZERS["quickstart"]
+    asked = []
+    given = (asked.append(number) or made_up(str(number), f"reply {number}") for number in range(400))
+    found = []
+    for trajectory, example in render_all(given, tokenizer, MaskConfig()):
+        found.append(trajectory.id)
+        assert len(asked) - len(found) < 100
+        assert trained_texts(example, tokenizer) == [f"reply {trajectory.id}<|im_end|>"]
+    assert found == [str(number) for number in range(400)]
+
+
+def test_what_a_caller_does_to_the_tokenizer_meanwhile_changes_nothing():
+    tokenizer = small_tokenizer()
+    given = [made_up(str(number), "one two three") for number in range(100)]
+    expected = render_trajectory(given[0], tokenizer).input_ids
+    for _, example in render_all(given, tokenizer, MaskConfig()):
+        tokenizer.backend_tokenizer.enable_truncation(2)
+        assert example.input_ids == expected
+
+
+def test_a_broken_conversation_ends_the_stream_with_its_error():
+    given = [made_up("a", "one"), Trajectory("empty", "task", "m", "prompt", ())]
+    with pytest.raises(RenderError, match="empty"):
+        list(render_all(given, TOKENIZERS["small"], MaskConfig()))
 
 
 def test_the_control_trains_other_turns_but_as_many_tokens(monkeypatch):
