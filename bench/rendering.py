@@ -24,7 +24,7 @@ BARE, BARE_AT_ONCE, MASKING, RENDERING, BOTH = (
     "bare tokenizer, a conversation at a time",
     "bare tokenizer, 32 conversations at a time",
     "mask()",
-    "rendering, masks given",
+    "rendering one by one, masks given",
     "mask() and rendering",
 )
 OURS, TRL = "ours", "TRL"

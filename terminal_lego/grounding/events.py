@@ -14,9 +14,13 @@ from terminal_lego.grounding.shell.wrappers import unwrap
 from terminal_lego.trajectory import Command, Trajectory, Turn
 
 
-def read_events(trajectory: Trajectory) -> tuple[Event, ...]:
-    """Every simple command that reached a shell, in order; a reply that does not parse typed nothing."""
-    reader = _Reader()
+def read_events(trajectory: Trajectory, *, failures: bool = True) -> tuple[Event, ...]:
+    """Every simple command that reached a shell, in order; a reply that does not parse typed nothing.
+
+    Args:
+        failures: whether to look for errors on the screens; without it `Event.failed` is None.
+    """
+    reader = _Reader(failures)
     screen = trajectory.prompt
     for number, turn in enumerate(trajectory.turns):
         reader.look(screen)
@@ -28,7 +32,8 @@ def read_events(trajectory: Trajectory) -> tuple[Event, ...]:
 class _Reader:
     """What is known of the shell while a trajectory is read."""
 
-    def __init__(self) -> None:
+    def __init__(self, failures: bool) -> None:
+        self.failures = failures
         self.events: list[Event] = []
         self._typed: list[partial[Event]] = []  # of the reply that is read: complete but for `failed`
         self.lines = 0
@@ -50,7 +55,7 @@ class _Reader:
             if piece.kind == "input" and start < len(piece.text):
                 lines += self._type(number, piece, start, turn.commands)
         if self._typed:
-            self._judge(outputs(turn.observation, lines))
+            self._judge(outputs(turn.observation, lines) if self.failures else [None] * len(lines))
 
     def _leave(self, piece: Typed) -> int:
         """Hands a piece to the program that has the keyboard; where in it the shell is back, or its end."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from terminal_lego.errors import ConfigError
 from terminal_lego.grounding.event import ACTION, OBSERVATION, OTHER, VERIFICATION, Event
+from terminal_lego.grounding.events import read_events
 from terminal_lego.trajectory import Trajectory, Turn
 
 PARSE_ERROR, WARNED, FAILED = "parse_error", "warned", "failed"
@@ -89,9 +90,8 @@ class MaskedTrajectory:
 
 def mask(trajectory: Trajectory, config: MaskConfig) -> MaskedTrajectory:
     """The trajectory is another only under unit=context."""
-    from terminal_lego.grounding.events import read_events
-
-    return mask_events(trajectory, read_events(trajectory), config)
+    events = read_events(trajectory, failures=FAILED in config.hide)
+    return mask_events(trajectory, events, config)
 
 
 def mask_events(trajectory: Trajectory, events: Sequence[Event], config: MaskConfig) -> MaskedTrajectory:

@@ -134,6 +134,15 @@ def test_failures_are_read_off_the_screen():
     assert [event.failed for event in found] == [True, False, None]
 
 
+def test_who_does_not_ask_for_failures_gets_none():
+    shown = f"New Terminal Output:\n{HOST}/app# cat a\ncat: a: No such file or directory\n{HOST}/app# "
+    trajectory = Trajectory("t", "task", "m", screen(), (Turn(reply("cat a\n"), shown),))
+    with_failures, without = read_events(trajectory), read_events(trajectory, failures=False)
+    assert [event.failed for event in with_failures] == [True]
+    assert [event.failed for event in without] == [None]
+    assert [event.paths for event in with_failures] == [event.paths for event in without]
+
+
 def test_a_loop_is_found_on_the_screen_by_its_whole_line():
     line = "for f in a b; do cat $f; done"
     shown = f"New Terminal Output:\n{HOST}/app# {line}\ncat: a: No such file or directory\n{HOST}/app# "
