@@ -8,17 +8,19 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from terminal_lego.errors import TerminalLegoError
+from train.interruption import INTERRUPTED, Stopped
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
 class Terminated(BaseException):
-    """SIGTERM arrived; unwinds like Ctrl-C does."""
+    """SIGTERM or SIGUSR2 arrived; unwinds like Ctrl-C does."""
 
 
 def main() -> None:
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, signal.SIGUSR2):
+        signal.signal(number, _terminate)
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands errors on instead of printing them itself
     import hydra
@@ -28,6 +30,8 @@ def main() -> None:
     from train import compose
 
     def job(composed: "DictConfig") -> None:
+        if not wants_traceback:
+            os.environ.pop("HYDRA_FULL_ERROR", None)  # the run's other processes tell errors as this one
         try:
             _run(composed)
         except TerminalLegoError as error:
@@ -45,17 +49,27 @@ def main() -> None:
         if wants_traceback:
             raise
         _fail(str(error) if isinstance(error, TerminalLegoError) else compose.explain(error))
+    except Stopped as stopped:
+        raise SystemExit(stopped.status) from None
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
     except Terminated:
         raise SystemExit(143) from None
 
 
 def _run(composed: "DictConfig") -> None:
-    from train import compose, run_directory
+    from train import compose, launch, run_directory
 
     config = compose.build(composed)
+    if config.launcher.kind == "slurm":
+        from train import slurm
+
+        slurm.launch(config, run_directory.typed())
+        return
     config.run_dir = str(run_directory.reserve(config))
+    status = launch.start_processes(config, run_directory.typed())
+    if status is not None:
+        raise SystemExit(status)
     try:
         from train.pipeline import run
 

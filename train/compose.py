@@ -17,10 +17,12 @@ from train.config import TrainConfig, flat
 HOME = Path(__file__).resolve().parent.parent
 CONF = HOME / "conf"
 RECIPES = HOME / "recipes"
+PROFILES = HOME / "slurm" / "profiles"
 
 
 def register(recipes: Path = RECIPES) -> None:
-    """Makes the typed schema, the recipes (as group `recipe`) and the `shipped` resolver known to Hydra.
+    """Makes the typed schema, the recipes (as group `recipe`), the profiles of slurm/ (in group `launcher`)
+    and the `shipped` resolver known to Hydra.
 
     `${shipped:recipes/x.parquet}` is that file beside the packages, in a checkout and in site-packages.
     A recipe knows its own name: the key `recipe` is set from the file's.
@@ -37,6 +39,8 @@ def register(recipes: Path = RECIPES) -> None:
             raise ConfigError(f"{path} holds no settings: a recipe is a YAML mapping.")
         node["recipe"] = path.stem
         store.store(group="recipe", name=path.stem, package="_global_", node=node)
+    for path in sorted(PROFILES.glob("*.yaml")):
+        store.store(group="launcher", name=path.stem, node=OmegaConf.load(path))
 
 
 def build(composed: DictConfig) -> TrainConfig:

@@ -5,7 +5,7 @@ turns the merged result into one `TrainConfig`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,11 @@ from terminal_lego.curation.config import SelectionConfig
 from terminal_lego.errors import ConfigError
 from terminal_lego.formats.hub import is_hub_name
 from terminal_lego.formats.reading import split_model
+from terminal_lego.rendering.length import LENGTHS
 from terminal_lego.rendering.masks import MaskConfig
+from terminal_lego.rendering.thinking import OFF, THINKING
+from train.checks import above_zero, at_least, one_of, share
+from train.scale_config import HardwareConfig, LauncherConfig, ParallelConfig, TuningConfig
 
 PRECISIONS = ("fp32", "bf16")
 SCHEDULERS = ("constant", "constant_with_warmup", "cosine", "linear")
@@ -28,26 +32,6 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
-def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(f"{key}={value} is not known: choose one of {', '.join(allowed)}.")
-
-
-def _at_least(key: str, value: float | None, least: float) -> None:
-    if value is not None and value < least:
-        raise ConfigError(f"{key}={value} is too small: give at least {least}.")
-
-
-def _above_zero(key: str, value: float | None) -> None:
-    if value is not None and not value > 0:
-        raise ConfigError(f"{key}={value} must be above 0.")
-
-
-def _share(key: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise ConfigError(f"{key}={value} is out of range: give at least 0 and less than 1.")
-
-
 @dataclass
 class StudentConfig:
     """The model to teach.
@@ -59,6 +43,9 @@ class StudentConfig:
         precision: fp32 or bf16.
         gradient_checkpointing: recompute activations to save memory.
         chat_template: a .jinja file; null uses the template that comes with the tokenizer.
+        thinking: what becomes of a teacher's separate reasoning: off (left out), keep (in front of every
+            reply, and read by all later ones; serve without a reasoning parser), or last_turn (in front of
+            the reply that is trained, read by no later one; one example per reply; serve with a parser).
     """
 
     name_or_path: str = ""
@@ -67,12 +54,16 @@ class StudentConfig:
     precision: str = "bf16"
     gradient_checkpointing: bool = False
     chat_template: str | None = None
+    thinking: str = "off"
 
     def __post_init__(self) -> None:
+        if self.thinking == "False":  # what YAML makes of off without quotes
+            self.thinking = OFF
+        one_of("student.thinking", self.thinking, THINKING)
         if not self.name_or_path:
             raise ConfigError("student.name_or_path is empty: name a model folder or a hub model.")
-        _one_of("student.precision", self.precision, PRECISIONS)
-        _at_least("student.max_length", self.max_length, 2)
+        one_of("student.precision", self.precision, PRECISIONS)
+        at_least("student.max_length", self.max_length, 2)
         if self.max_length > self.model_limit:
             raise ConfigError(
                 f"student.max_length={self.max_length} is beyond what {self.name_or_path} can read "
@@ -123,7 +114,9 @@ class SftConfig:
         beta1, beta2, weight_decay: AdamW.
         clip: largest gradient norm.
         seed: of the data order and of anything random in the trainer.
-        max_length: tokens; a longer conversation is dropped whole, never cut.
+        max_length: tokens of the longest conversation.
+        length: what becomes of a longer one: drop (whole), or cut (after the last reply that fits).
+        packing: put several conversations into one sequence of up to max_length tokens; none sees another.
         logging_steps, save_steps: optimiser steps between two log lines, two checkpoints.
     """
 
@@ -140,6 +133,8 @@ class SftConfig:
     clip: float = 1.0
     seed: int = 0
     max_length: int = 1024
+    length: str = "drop"
+    packing: bool = False
     logging_steps: int = 1
     save_steps: int = 100
 
@@ -151,16 +146,17 @@ class SftConfig:
                 f"sft.max_steps={self.max_steps} and sft.epochs={self.epochs} both say when training stops: "
                 "set one of them to null."
             )
-        _one_of("sft.scheduler", self.scheduler, SCHEDULERS)
+        one_of("sft.scheduler", self.scheduler, SCHEDULERS)
+        one_of("sft.length", self.length, LENGTHS)
         for key in ("max_steps", "batch_size", "accumulation", "logging_steps", "save_steps"):
-            _at_least(f"sft.{key}", getattr(self, key), 1)
-        _at_least("sft.max_length", self.max_length, 2)
-        _at_least("sft.seed", self.seed, 0)
-        _at_least("sft.weight_decay", self.weight_decay, 0)
+            at_least(f"sft.{key}", getattr(self, key), 1)
+        at_least("sft.max_length", self.max_length, 2)
+        at_least("sft.seed", self.seed, 0)
+        at_least("sft.weight_decay", self.weight_decay, 0)
         for key in ("epochs", "learning_rate", "clip"):
-            _above_zero(f"sft.{key}", getattr(self, key))
+            above_zero(f"sft.{key}", getattr(self, key))
         for key in ("warmup", "beta1", "beta2"):
-            _share(f"sft.{key}", getattr(self, key))
+            share(f"sft.{key}", getattr(self, key))
 
 
 @dataclass
@@ -190,7 +186,7 @@ class EvaluationConfig:
                 "evaluation.enabled=true needs tasks: set evaluation.tasks=<folder>, or evaluation=skip."
             )
         for key in ("attempts", "concurrency", "max_turns", "max_new_tokens"):
-            _at_least(f"evaluation.{key}", getattr(self, key), 1)
+            at_least(f"evaluation.{key}", getattr(self, key), 1)
 
 
 @dataclass
@@ -207,7 +203,7 @@ class TrackingConfig:
     entity: str | None = None
 
     def __post_init__(self) -> None:
-        _one_of("tracking.mode", self.mode, TRACKING_MODES)
+        one_of("tracking.mode", self.mode, TRACKING_MODES)
         if not self.project:
             raise ConfigError("tracking.project is empty: name a W&B project.")
 
@@ -232,6 +228,10 @@ class TrainConfig:
     sft: SftConfig
     evaluation: EvaluationConfig
     tracking: TrackingConfig
+    tuning: TuningConfig = field(default_factory=TuningConfig)
+    parallel: ParallelConfig = field(default_factory=ParallelConfig)
+    launcher: LauncherConfig = field(default_factory=LauncherConfig)
+    hardware: HardwareConfig = field(default_factory=HardwareConfig)
     recipe: str | None = None
     teacher: str | None = None
     run_dir: str | None = None

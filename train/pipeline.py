@@ -12,15 +12,22 @@ from rich.console import Console
 from terminal_lego.curation import contamination_table, funnel_table, loss_table
 from terminal_lego.errors import ConfigError, EngineUnavailableError
 from terminal_lego.formats import ReadResult, read_trajectories
+from terminal_lego.grounding.task_text import task_hash
 from terminal_lego.json_files import append_line
-from terminal_lego.rendering.cache import Examples
+from terminal_lego.rendering.cache import Examples, TokenCache
 from terminal_lego.rendering.coverage import CoverageRow, alarm, coverage_table
 from terminal_lego.report.page import write_page
+from terminal_lego.trajectory import Trajectory
+from train import processes
 from train.config import TrainConfig
-from train.prepare import Prepared, prepare, write_account
+from train.model_shape import read_shape
+from train.parallel import uses_deepspeed
+from train.plan import Plan, plan
+from train.plan_table import plan_table
+from train.prepare import Prepared, cache_folder, prepare, write_account
 from train.result import Finished, not_evaluated, result_record, run_report
 from train.run_directory import RunDirectory, command_to_continue, settings_of
-from train.sft import Outcome, load_tokenizer, planned_steps, sft, steps_per_epoch
+from train.sft import Outcome, load_tokenizer, sft
 from train.stages import Stages
 from train.tracking import Tracker
 
@@ -40,6 +47,10 @@ GROUP = "class"
 
 
 def run(config: TrainConfig) -> None:
+    """In every process of the run; the main one does all but train alone."""
+    if not processes.is_main():
+        train_along(config)
+        return
     console = Console()
     directory = RunDirectory(config)
     stages = Stages(directory, console)
@@ -55,7 +66,13 @@ def run(config: TrainConfig) -> None:
         console.print(funnel_table(prepared.funnel, [aside.reason for aside in found.set_aside]))
         refuse_nothing(prepared, found)
         tell(prepared, config, console)
-        console.print(plan(prepared.examples, config), soft_wrap=True)
+        console.print(f"Lengths: {prepared.length}", soft_wrap=True, highlight=False)
+        if prepared.is_split:
+            console.print("No one sequence holds what each reply reads: one example per trained reply.")
+        planned = make_plan(prepared, found.trajectories, config)
+        console.print(plan_table(planned))
+        for note in planned.notes:
+            console.print(note, soft_wrap=True, highlight=False)
     if config.dry_run:
         console.print("Dry run: nothing was trained.")
         return
@@ -67,6 +84,8 @@ def run(config: TrainConfig) -> None:
     with Tracker(directory, config.tracking, settings_of(config)) as tracker:
         with stages("train"):
             tracker.log(0, coverage_metrics(prepared.coverage))
+            processes.join(deepspeed=uses_deepspeed(config.parallel))
+            processes.shared(lambda: prepared.key)
             outcome = train(prepared.examples, tokenizer, config, directory, tracker)
             console.print(
                 f"  {outcome.steps} steps, {outcome.tokens:,} trained tokens, last loss {outcome.loss:.4f}"
@@ -148,14 +167,34 @@ def coverage_metrics(rows: list[CoverageRow]) -> dict[str, float]:
     return {f"mask/{row.part}": row.share for row in rows}
 
 
-def plan(examples: Examples, config: TrainConfig) -> str:
-    steps = planned_steps(len(examples), config.sft)
-    epochs = steps / steps_per_epoch(len(examples), config.sft)
-    tokens, longest = sum(examples.lengths), max(examples.lengths)
-    return (
-        f"{len(examples):,} conversations, {tokens:,} tokens, the longest {longest:,}; {steps:,} steps of "
-        f"{config.sft.batch_size * config.sft.accumulation} are {epochs:,.1f} epochs, "
-        f"about {epochs * tokens:,.0f} tokens."
+def make_plan(prepared: Prepared, trajectories: list[Trajectory], config: TrainConfig) -> Plan:
+    hashes = {trajectory.id: task_hash(trajectory) for trajectory in trajectories}
+    tasks = {hashes.get(example.id.partition("@")[0], example.id) for example in prepared.examples}
+    return plan(
+        prepared.examples.lengths,
+        config,
+        read_shape(config.student.name_or_path),
+        trained_tokens=prepared.examples.trained_tokens,
+        tasks=len(tasks),
+    )
+
+
+def train_along(config: TrainConfig) -> None:
+    """What every process but the main one does: waits for the tokens, then trains on them with the others."""
+    processes.join(deepspeed=uses_deepspeed(config.parallel))
+    key = processes.shared(str)
+    examples = TokenCache(cache_folder(config.cache_dir)).open(key)
+    assert examples is not None  # the main process has just written them
+    folder = Path(str(config.run_dir)) / "student"
+    sft(
+        examples,
+        config.student,
+        load_tokenizer(config.student),
+        config.sft,
+        folder,
+        tuning=config.tuning,
+        parallel=config.parallel,
+        on_log=lambda step, metrics: None,
     )
 
 
@@ -167,7 +206,16 @@ def train(
     tracker: Tracker,
 ) -> Outcome:
     folder = directory.path / "student"
-    return sft(examples, config.student, tokenizer, config.sft, folder, on_log=tracker.log)
+    return sft(
+        examples,
+        config.student,
+        tokenizer,
+        config.sft,
+        folder,
+        tuning=config.tuning,
+        parallel=config.parallel,
+        on_log=tracker.log,
+    )
 
 
 def engine_missing(config: TrainConfig) -> str | None:

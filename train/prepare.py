@@ -4,6 +4,8 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,8 @@ from terminal_lego.json_files import append_line, write_json
 from terminal_lego.rendering.cache import Examples, TokenCache, cache_key
 from terminal_lego.rendering.coverage import CoverageRow, coverage
 from terminal_lego.rendering.example import Example
-from terminal_lego.rendering.render import render_all, render_trajectory
+from terminal_lego.rendering.length import LengthReport, fit
+from terminal_lego.rendering.render import count_tokens, is_split, render_all
 from terminal_lego.trajectory import Trajectory
 from train.config import TrainConfig
 
@@ -32,6 +35,8 @@ class Prepared:
     Attributes:
         dropped: (id, reason) of every trajectory that was read and is not trained on.
         decontamination: the report, when the selection compared with a benchmark.
+        length: what `sft.max_length` did to them.
+        is_split: whether a conversation became one example per trained turn.
         key: of the rendered tokens in the cache.
         was_cached: whether they were found there.
     """
@@ -42,6 +47,8 @@ class Prepared:
     dropped: list[tuple[str, str]]
     decontamination: DecontaminationReport | None
     coverage: list[CoverageRow]
+    length: LengthReport
+    is_split: bool
     key: str
     was_cached: bool
 
@@ -60,7 +67,8 @@ def prepare(
         ConfigError, ContaminationError, RenderError: the selection or the template cannot be used.
     """
     cache = TokenCache(cache_folder(config.cache_dir))
-    limits = {"max_length": config.sft.max_length}
+    thinking = config.student.thinking
+    limits = {"max_length": config.sft.max_length, "length": config.sft.length, "thinking": thinking}
     key = cache_key(
         tokenizer, config.mask, sources=digests, selection=asdict(config.selection), limits=limits
     )
@@ -76,6 +84,8 @@ def prepare(
         [(id, reason) for id, reason in notes["dropped"]],
         _report(notes["decontamination"]),
         coverage(examples),
+        LengthReport(**notes["length"]),
+        is_split(tokenizer, thinking),
         key,
         was_cached,
     )
@@ -110,7 +120,7 @@ def _make(
     key: str,
 ) -> Examples:
     def tokens(trajectory: Trajectory) -> int:
-        return len(render_trajectory(trajectory, tokenizer).input_ids)
+        return count_tokens(trajectory, tokenizer, config.student.thinking)
 
     selection = select(trajectories, config.selection, tokens=tokens)
     rendered = _Rendered(selection, tokenizer, config)
@@ -124,19 +134,29 @@ class _Rendered:
         self, selection: Selection, tokenizer: "PreTrainedTokenizerBase", config: TrainConfig
     ) -> None:
         self._selection = selection
-        self._limit = config.sft.max_length
-        self._results = render_all(_with_bar(selection.kept), tokenizer, config.mask)
+        self._limit, self._policy = config.sft.max_length, config.sft.length
+        bar = _with_bar(selection.kept)
+        self._results = render_all(bar, tokenizer, config.mask, config.student.thinking)
+        self._length = LengthReport()
         self._untrainable: list[Dropped] = []
         self._too_long: list[Dropped] = []
 
     def __iter__(self) -> Iterator[Example]:
-        for trajectory, example in self._results:
-            if isinstance(example, UntrainableError):
-                self._untrainable.append(Dropped(trajectory, example.reason))
-            elif len(example.input_ids) > self._limit:
+        """A conversation that became several examples counts as too long when none of them fits."""
+        for trajectory, group in groupby(self._results, key=itemgetter(0)):
+            fits = False
+            for _, example in group:
+                if isinstance(example, UntrainableError):
+                    self._untrainable.append(Dropped(trajectory, example.reason))
+                    fits = True
+                    continue
+                fitted = fit(example, self._limit, self._policy)
+                self._length.add(example, fitted)
+                if fitted is not None:
+                    fits = True
+                    yield fitted
+            if not fits:
                 self._too_long.append(Dropped(trajectory, f"longer than {self._limit:,} tokens"))
-            else:
-                yield example
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -157,6 +177,7 @@ class _Rendered:
             "funnel": [{"step": row.step, "kept": row.kept, "dropped": dict(row.dropped)} for row in funnel],
             "losses": [asdict(row) for row in lost],
             "dropped": [(drop.trajectory.id, drop.reason) for drop in dropped],
+            "length": asdict(self._length),
             "decontamination": None if report is None else asdict(report),
         }
 

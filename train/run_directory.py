@@ -1,5 +1,6 @@
 """A run directory tells its own story, from the first second on.
 
+slurm/             scripts, job ids and logs of a run that was submitted
 config.yaml        every setting, resolved
 provenance.json    what was typed, commit, packages, data digests, hardware (provenance-2.json: 2nd start)
 code.diff          what was not committed
@@ -28,7 +29,8 @@ from train.config import TrainConfig, flat
 
 RUNS = Path("runs")
 # Settings that may differ between the first start of a run and a later one.
-_FREE_KEYS = ("run_dir", "cache_dir", "dry_run")
+_FREE_KEYS = ("run_dir", "cache_dir", "dry_run", "launcher")
+_BEFORE_THE_START = ("slurm", "processes")  # what a submission and the start of several processes leave here
 
 
 def typed() -> list[str]:
@@ -76,12 +78,8 @@ class RunDirectory:
         Raises ConfigError when the directory holds something else, or a run with other settings.
         """
         self.path = reserve(config)
-        self.is_resumed = (self.path / "config.yaml").exists()
         settings = settings_of(config)
-        if self.is_resumed:
-            _refuse_other_settings(self.path, settings)
-        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise ConfigError(f"run_dir={self.path} is not empty and holds no run: name a new folder.")
+        self.is_resumed = refuse_other(self.path, settings)
         self.path.mkdir(parents=True, exist_ok=True)
         self.digests = {source: provenance.digest(_local(source)) for source in config.data.sources}
         self._record_start(settings)
@@ -140,6 +138,19 @@ def settings_of(config: TrainConfig) -> dict[str, Any]:
     """The settings as plain values, without the keys that do not belong to the experiment, secrets masked."""
     settings = dataclasses.asdict(config)
     return provenance.masked({key: value for key, value in settings.items() if key not in _FREE_KEYS})
+
+
+def refuse_other(path: Path, settings: dict[str, Any]) -> bool:
+    """Whether a run with these settings is at `path`; False where there is nothing yet.
+
+    Raises ConfigError when the directory holds something else, or a run with other settings.
+    """
+    if (path / "config.yaml").exists():
+        _refuse_other_settings(path, settings)
+        return True
+    if path.exists() and (not path.is_dir() or any(p.name not in _BEFORE_THE_START for p in path.iterdir())):
+        raise ConfigError(f"run_dir={path} is not empty and holds no run: name a new folder.")
+    return False
 
 
 def _refuse_other_settings(path: Path, settings: dict[str, Any]) -> None:

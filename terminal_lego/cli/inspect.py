@@ -55,10 +55,10 @@ def _run(chosen: argparse.Namespace) -> int:
 
 def _selection(chosen: argparse.Namespace, tokenizer: "PreTrainedTokenizerBase | None") -> "Selection":
     from terminal_lego.curation import Selection
-    from terminal_lego.rendering.render import render_trajectory
+    from terminal_lego.rendering.render import count_tokens
 
     def tokens(trajectory: "Trajectory") -> int:
-        return len(render_trajectory(trajectory, tokenizer).input_ids)
+        return count_tokens(trajectory, tokenizer)
 
     config = selection_config(chosen)
     trajectories = read_all(chosen.sources)
@@ -84,8 +84,8 @@ def _print_one(
     found = next((trajectory for trajectory in trajectories if wanted in trajectory.id), None)
     if found is None:
         raise TrajectoryError(f"--text {wanted}: no trajectory that was kept has this in its id.")
-    ((_, example),) = render_all([found], tokenizer, mask)
-    if isinstance(example, UntrainableError):
-        raise example
-    Console().print(masked_text(example, tokenizer), soft_wrap=True)
+    for _, example in render_all([found], tokenizer, mask):
+        if isinstance(example, UntrainableError):
+            raise example
+        Console().print(masked_text(example, tokenizer), soft_wrap=True)
     return 0

@@ -2,6 +2,7 @@
 
 import random
 from array import array
+from collections.abc import Sequence
 from dataclasses import replace
 
 from terminal_lego.rendering.example import Example, Span
@@ -33,3 +34,24 @@ def random_turns(plain: Example, reference: Example, *, seed: int, owed: int = 0
     for span in masked:
         weights[span.start : span.end] = array("f", [0.0]) * (span.end - span.start)
     return replace(plain, weights=weights), missing
+
+
+def random_examples(
+    plain: Sequence[Example], reference: Sequence[Example], *, id: str, seed: int, owed: int = 0
+) -> tuple[list[Example], int]:
+    """As `random_turns`, of a conversation that is one example per trained turn: a masked turn has none."""
+    replies, owed = random_turns(_replies(plain, id), _replies(reference, id), seed=seed, owed=owed)
+    kept = {span.turn for span in replies.spans if replies.weights[span.start]}
+    return [example for example in plain if example.spans[-1].turn in kept], owed
+
+
+def _replies(examples: Sequence[Example], id: str) -> Example:
+    """The last reply of each, one after the other."""
+    ids, weights = array("i"), array("f")
+    spans: list[Span] = []
+    for example in examples:
+        last = example.spans[-1]
+        spans.append(Span("assistant", last.turn, len(ids), len(ids) + last.end - last.start))
+        ids.extend(example.input_ids[last.start : last.end])
+        weights.extend(example.weights[last.start : last.end])
+    return Example(id, ids, weights, tuple(spans))

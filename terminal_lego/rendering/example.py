@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 IGNORED = -100
+DONE = "task_complete"
+"""Label of a reply that declares the task complete."""
 
 
 @dataclass(frozen=True)
@@ -13,7 +15,7 @@ class Span:
     """Tokens `[start, end)` of the rendered chat.
 
     `turn` counts assistant turns from 0; everything the model reads before its reply k belongs to turn k.
-    `label` is the kind of command these tokens spell, empty for a whole message.
+    `label` is the kind of command these tokens spell; of a whole message it is empty, or `DONE`.
     """
 
     role: str

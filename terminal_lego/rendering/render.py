@@ -4,74 +4,197 @@ The weights come from where the template puts each message, never from a search 
 rendered text. The text is cut where generation starts and where a turn ends (`template.py`), and each
 piece is tokenised by itself, so a token never spans a boundary between what the model reads and what it
 writes: what the server puts in front of turn k is what the student was trained on.
+
+Where one sequence can hold that for all turns, a conversation is one example. Where it cannot (the template
+rewrites earlier messages, or thoughts are read by no later turn), it is one example per trained turn.
 """
 
-from array import array
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from terminal_lego.errors import RenderError, UntrainableError
-from terminal_lego.rendering.control import random_turns
-from terminal_lego.rendering.encoding import Chat, Encoded, encode, encode_ahead
-from terminal_lego.rendering.example import IGNORED, Example, Span
+from terminal_lego.rendering.assemble import as_chat, encode, encoded_turns, join
+from terminal_lego.rendering.control import random_examples, random_turns
+from terminal_lego.rendering.encoding import Chat, encode_ahead
+from terminal_lego.rendering.example import DONE, IGNORED, Example, Span
 from terminal_lego.rendering.masks import MaskConfig, MaskedTrajectory, TurnMask, mask, whole
-from terminal_lego.rendering.offsets import Offsets
-from terminal_lego.rendering.template import cut
-from terminal_lego.trajectory import Message, Trajectory
+from terminal_lego.rendering.template import Piece, cut, keeps_prefixes, read_and_written, renders_by_turn
+from terminal_lego.rendering.thinking import LAST_TURN, OFF, history, shifted, spoken, written
+from terminal_lego.trajectory import Message, Trajectory, Turn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["IGNORED", "Example", "Span", "render", "render_all", "render_trajectory"]
+__all__ = [
+    "IGNORED",
+    "Example",
+    "Span",
+    "count_tokens",
+    "is_split",
+    "render",
+    "render_all",
+    "render_trajectory",
+    "render_turns",
+]
 
 
 def render_all(
-    trajectories: Iterable[Trajectory], tokenizer: "PreTrainedTokenizerBase", config: MaskConfig
+    trajectories: Iterable[Trajectory],
+    tokenizer: "PreTrainedTokenizerBase",
+    config: MaskConfig,
+    thinking: str = OFF,
 ) -> Iterator[tuple[Trajectory, Example | UntrainableError]]:
-    """Masks and renders one trajectory after the other; yields each as it was given, with what came of it."""
+    """Masks and renders one trajectory after the other; yields each as it was given, with what came of it.
+
+    Where `is_split`, a trajectory comes again with each of its examples.
+    """
+    render = _split if is_split(tokenizer, thinking) else _whole
+    yield from render(trajectories, tokenizer, config, thinking)
+
+
+def _split(
+    trajectories: Iterable[Trajectory],
+    tokenizer: "PreTrainedTokenizerBase",
+    config: MaskConfig,
+    thinking: str,
+) -> Iterator[tuple[Trajectory, Example | UntrainableError]]:
     owed = 0
-    chats = _chats(trajectories, tokenizer, config)
-    for (trajectory, masked), chat, encoded in encode_ahead(chats, tokenizer.backend_tokenizer):
+    for trajectory in trajectories:
+        masked = mask(trajectory, config)
         try:
-            example = _example(chat, encoded, tokenizer)
+            examples = render_turns(masked.trajectory, tokenizer, masked.turns, thinking)
             if config.random:
-                turns = _without_copied(trajectory, whole(masked.turns))
-                plain = _example(chat._replace(turns=turns), encoded, tokenizer)
-                example, owed = random_turns(plain, example, seed=config.seed, owed=owed)
+                plain = render_turns(trajectory, tokenizer, whole(masked.turns), thinking)
+                examples, owed = random_examples(
+                    plain, examples, id=trajectory.id, seed=config.seed, owed=owed
+                )
         except UntrainableError as error:
             yield trajectory, error
         else:
-            yield trajectory, example
+            yield from ((trajectory, example) for example in examples)
+
+
+def _whole(
+    trajectories: Iterable[Trajectory],
+    tokenizer: "PreTrainedTokenizerBase",
+    config: MaskConfig,
+    thinking: str,
+) -> Iterator[tuple[Trajectory, Example | UntrainableError]]:
+    owed = 0
+    chats = _chats(trajectories, tokenizer, config, thinking)
+    for (trajectory, masked, error), chat, encoded in encode_ahead(chats, tokenizer.backend_tokenizer):
+        if error:
+            yield trajectory, error
+            continue
+        try:
+            example = _trained(join(encoded_turns(chat, encoded, tokenizer), chat.id))
+            if config.random:
+                turns = _shifted(_masks(trajectory, whole(masked.turns)), chat, masked.trajectory, tokenizer)
+                plain = join(encoded_turns(chat._replace(turns=turns), encoded, tokenizer), chat.id)
+                example, owed = random_turns(plain, example, seed=config.seed, owed=owed)
+        except UntrainableError as cause:
+            yield trajectory, cause
+        else:
+            yield trajectory, _with_completions(example, masked.trajectory)
 
 
 def _chats(
-    trajectories: Iterable[Trajectory], tokenizer: "PreTrainedTokenizerBase", config: MaskConfig
-) -> Iterator[tuple[tuple[Trajectory, MaskedTrajectory], Chat]]:
+    trajectories: Iterable[Trajectory],
+    tokenizer: "PreTrainedTokenizerBase",
+    config: MaskConfig,
+    thinking: str,
+) -> Iterator[tuple[tuple[Trajectory, MaskedTrajectory, UntrainableError | None], Chat]]:
     for trajectory in trajectories:
         masked = mask(trajectory, config)
         left = masked.trajectory
-        turns = _without_copied(left, masked.turns)
-        yield (trajectory, masked), _chat(left.messages(), tokenizer, left.id, turns)
+        try:
+            pieces = cut(history(left, thinking), tokenizer, left.id)
+        except UntrainableError as error:
+            yield (trajectory, masked, error), Chat(left.id, [], [], [])
+            continue
+        chat = as_chat(pieces, [], left.id)
+        turns = _shifted(_masks(left, masked.turns), chat, left, tokenizer)
+        yield (trajectory, masked, None), chat._replace(turns=turns)
+
+
+def _shifted(
+    masks: Sequence[TurnMask], chat: Chat, trajectory: Trajectory, tokenizer: "PreTrainedTokenizerBase"
+) -> list[TurnMask]:
+    """Masks of raw replies, moved behind what stands before the raw reply in what is written."""
+    return [
+        shifted(own, len(text) - len(tokenizer.eos_token) - len(turn.reply))
+        for own, text, turn in zip(masks, chat.written, trajectory.turns, strict=True)
+    ]
+
+
+def is_split(tokenizer: "PreTrainedTokenizerBase", thinking: str = OFF) -> bool:
+    """Whether a conversation becomes one example per trained turn, as none holds what each turn reads."""
+    return thinking == LAST_TURN or not keeps_prefixes(tokenizer, _thought(thinking))
+
+
+def count_tokens(trajectory: Trajectory, tokenizer: "PreTrainedTokenizerBase", thinking: str = OFF) -> int:
+    """Of a trajectory's example; of the longest where it has several. May raise UntrainableError."""
+    examples = _render(trajectory, tokenizer, None, thinking, is_split(tokenizer, thinking))
+    return max(len(example.input_ids) for example in examples)
 
 
 def render_trajectory(
-    trajectory: Trajectory, tokenizer: "PreTrainedTokenizerBase", turns: Sequence[TurnMask] | None = None
+    trajectory: Trajectory,
+    tokenizer: "PreTrainedTokenizerBase",
+    turns: Sequence[TurnMask] | None = None,
+    thinking: str = OFF,
 ) -> Example:
-    """Renders a trajectory; copied turns are read, not trained."""
-    turns = [TurnMask()] * len(trajectory.turns) if turns is None else turns
-    turns = _without_copied(trajectory, turns)
-    return render(trajectory.messages(), tokenizer, id=trajectory.id, turns=turns)
+    """Renders a trajectory as one sequence; copied turns are read, not trained.
+
+    Raises:
+        RenderError: as `render`; or there is no one sequence, since thinking is last_turn.
+    """
+    if thinking == LAST_TURN:
+        raise RenderError(f"{trajectory.id}: thinking=last_turn has no one sequence; use thinking=keep.")
+    masks = _masks(trajectory, turns)
+    messages = history(trajectory, thinking)
+    masks = [
+        shifted(own, len(message["content"]) - len(turn.reply))
+        for own, message, turn in zip(masks, messages[1::2], trajectory.turns, strict=True)
+    ]
+    return _with_completions(render(messages, tokenizer, id=trajectory.id, turns=masks), trajectory)
 
 
-def _without_copied(trajectory: Trajectory, turns: Sequence[TurnMask]) -> list[TurnMask]:
-    """Masks as given, with nothing trained of what another agent wrote before."""
-    masks = list(turns)
-    for index, turn in enumerate(trajectory.turns[: len(masks)]):
-        if turn.is_copied:
-            masks[index] = replace(masks[index], weight=0.0)
-    return masks
+def render_turns(
+    trajectory: Trajectory,
+    tokenizer: "PreTrainedTokenizerBase",
+    turns: Sequence[TurnMask] | None = None,
+    thinking: str = OFF,
+) -> list[Example]:
+    """Renders a trajectory as one example `id@k` per trained turn k: all that a server shows then, the reply.
+
+    Raises:
+        RenderError: the template cannot be cut at a reply, whatever it says; a mask does not fit.
+        UntrainableError: as `render`; or the template alters one of these replies.
+    """
+    masks = _masks(trajectory, turns)
+    trained = [turn for turn, own in enumerate(masks) if own.weight]
+    messages = history(trajectory, thinking)
+    replies = written(trajectory, thinking, trained)
+    pieces, own_masks = [], []
+    for turn in trained:
+        said = [*messages[: 2 * turn + 1], {"role": "assistant", "content": replies[turn]}]
+        try:
+            prompt, reply = read_and_written(said, tokenizer, trajectory.id, turn)
+        except RenderError as error:
+            if not renders_by_turn(tokenizer, _thought(thinking)):
+                raise
+            raise UntrainableError(str(error), "the chat template alters a reply") from error
+        pieces += (Piece(prompt, "user", turn), Piece(reply, "assistant", turn))
+        characters = len(reply) - len(tokenizer.eos_token) - len(trajectory.turns[turn].reply)
+        own_masks.append(shifted(masks[turn], characters))
+    if not pieces:
+        raise _nothing(trajectory.id, len(masks))
+    return [
+        _with_completions(join([turn], f"{trajectory.id}@{turn.number}"), trajectory)
+        for turn in encode(pieces, own_masks, tokenizer, trajectory.id)
+    ]
 
 
 def render(
@@ -81,7 +204,7 @@ def render(
     id: str = "",
     turns: Sequence[TurnMask] | None = None,
 ) -> Example:
-    """Renders a chat through the tokenizer's own template.
+    """Renders a chat through the tokenizer's own template, as one sequence.
 
     Args:
         messages: user and assistant alternating, ending with an assistant message.
@@ -97,120 +220,68 @@ def render(
             tokenizer loses some of it, or reads a special token where the teacher wrote plain text. (On
             the reading side such text stays: the server's tokenizer reads it the same way.)
     """
-    chat = _chat(messages, tokenizer, id, turns)
-    return _example(chat, encode(chat, tokenizer.backend_tokenizer), tokenizer)
+    replies = [message["content"] for message in messages if message["role"] == "assistant"]
+    turns = [TurnMask()] * len(replies) if turns is None else turns
+    _check_count(turns, len(replies), id)
+    pieces = cut(messages, tokenizer, id)
+    masks = [
+        shifted(own, len(piece.text) - len(tokenizer.eos_token) - len(reply))
+        for own, piece, reply in zip(turns, pieces[1::2], replies, strict=True)
+    ]
+    return _trained(join(encode(pieces, masks, tokenizer, id), id))
 
 
-def _chat(
-    messages: Sequence[Message],
+def _render(
+    trajectory: Trajectory,
     tokenizer: "PreTrainedTokenizerBase",
-    id: str,
     turns: Sequence[TurnMask] | None,
-) -> Chat:
-    replies = sum(message["role"] == "assistant" for message in messages)
-    turns = [TurnMask()] * replies if turns is None else turns
+    thinking: str,
+    split: bool,
+) -> list[Example]:
+    if split:
+        return render_turns(trajectory, tokenizer, turns, thinking)
+    return [render_trajectory(trajectory, tokenizer, turns, thinking)]
+
+
+def _masks(trajectory: Trajectory, turns: Sequence[TurnMask] | None) -> list[TurnMask]:
+    """One per turn, that of a copied turn with weight 0."""
+    turns = [TurnMask()] * len(trajectory.turns) if turns is None else turns
+    _check_count(turns, len(trajectory.turns), trajectory.id)
+    return [
+        replace(own, weight=0.0) if turn.is_copied else own
+        for own, turn in zip(turns, trajectory.turns, strict=True)
+    ]
+
+
+def _check_count(turns: Sequence[TurnMask], replies: int, id: str) -> None:
     if len(turns) != replies:
         raise RenderError(f"{id}: {len(turns)} turn masks for {replies} assistant turns; give one each.")
-    texts = [piece.text for piece in cut(messages, tokenizer, id)]
-    return Chat(id, texts[::2], texts[1::2], turns)
 
 
-def _example(chat: Chat, encoded: Encoded, tokenizer: "PreTrainedTokenizerBase") -> Example:
-    _check_replies(chat, encoded.written, tokenizer)
-    input_ids, weights = array("i"), array("f")
-    spans: list[Span] = []
-    parts: list[Span] = []
-    for turn, (own, read, ids) in enumerate(zip(chat.turns, encoded.read, encoded.written, strict=True)):
-        start = len(input_ids) + len(read)
-        end = start + len(ids)
-        spans += (Span("user", turn, len(input_ids), start), Span("assistant", turn, start, end))
-        input_ids += array("i", read)
-        input_ids += array("i", ids)
-        weights.extend(array("f", [0.0]) * len(read))
-        weights.extend(array("f", [own.weight]) * len(ids))
-        if own.parts:
-            length = len(chat.written[turn]) - len(tokenizer.eos_token)
-            _check_parts(own, length, f"{chat.id}: turn {turn}")
-            weights[start:end] = _part_weights(own, encoded.offsets[turn])
-            parts += _part_spans(own, encoded.offsets[turn], turn, start)
-    if not any(weights):
-        raise UntrainableError(
-            f"{chat.id}: no token would be trained; the mask leaves nothing of {len(chat.turns)} turns.",
-            "nothing to train",
-        )
-    return Example(chat.id, input_ids, weights, tuple(spans), tuple(parts))
+def _with_completions(example: Example, trajectory: Trajectory) -> Example:
+    """Replies that declare the task complete are labelled."""
+    spans = tuple(
+        replace(span, label=DONE)
+        if span.role == "assistant" and trajectory.turns[span.turn].parsed.task_complete
+        else span
+        for span in example.spans
+    )
+    return replace(example, spans=spans)
 
 
-def _check_replies(chat: Chat, ids: Sequence[list[int]], tokenizer: "PreTrainedTokenizerBase") -> None:
-    """The ids of a trained reply must be its text, the last the end of turn, and no other a special one."""
-    added = tokenizer.added_tokens_decoder.items()
-    specials = {token for token, form in added if form.special} | set(tokenizer.all_special_ids)
-    # One by one: a batch would wait for the cores while the next conversations are encoded.
-    decode = tokenizer.backend_tokenizer.decode
-    for index, (text, own) in enumerate(zip(chat.written, ids, strict=True)):
-        if not chat.turns[index].weight:
-            continue
-        place = f"{chat.id}: turn {index}"
-        if own[-1] != tokenizer.eos_token_id:
-            raise RenderError(
-                f"{place} ends with {tokenizer.decode(own[-1:])!r}, not with the end-of-turn token "
-                f"{tokenizer.eos_token!r}; set eos_token to what the template ends a turn with."
-            )
-        if not specials.isdisjoint(own[:-1]):
-            special = next(token for token in own if token in specials)
-            raise UntrainableError(
-                f"{place} holds the text {tokenizer.decode([special])!r}, which the tokenizer reads as a "
-                "special token; a student cannot learn to write it as text.",
-                "a reply holds the text of a special token",
-            )
-        if decode(own, skip_special_tokens=False) != text:
-            raise UntrainableError(
-                f"{place} comes back from the tokenizer as other text; a reply must be trained exactly as "
-                "it was written.",
-                "the tokenizer alters a reply",
-            )
+def _thought(thinking: str) -> str:
+    """What stands in front of a plain reply."""
+    return "" if thinking == OFF else spoken(Turn("", reasoning="hm"))
 
 
-def _check_parts(turn: TurnMask, length: int, place: str) -> None:
-    for part in turn.parts:
-        if not 0 <= part.start <= part.end <= length:
-            raise RenderError(
-                f"{place} has {length} characters, its part [{part.start}, {part.end}) lies outside; "
-                "read the parts from this very reply."
-            )
+def _trained(example: Example) -> Example:
+    """Raises UntrainableError when nothing of it is trained."""
+    if not any(example.weights):
+        raise _nothing(example.id, sum(span.role == "assistant" for span in example.spans))
+    return example
 
 
-def _part_weights(turn: TurnMask, offsets: Offsets) -> "array[float]":
-    weights = array("f", [turn.weight]) * len(offsets.ends)
-    for part in sorted(turn.parts, key=lambda part: -part.weight):
-        start, end = _tokens(offsets, part.start, part.end)
-        if part.weight != 1:
-            weights[start:end] = array("f", [turn.weight * part.weight]) * (end - start)
-    weights[-1] = turn.weight  # the end of turn belongs to no part
-    return weights
-
-
-def _part_spans(turn: TurnMask, offsets: Offsets, number: int, shift: int) -> Iterator[Span]:
-    """A token that two parts share is the first one's."""
-    done = 0
-    for part in sorted(turn.parts, key=lambda part: part.start):
-        start, end = _tokens(offsets, part.start, part.end)
-        start, end = max(start, done), min(end, len(offsets.ends) - 1)
-        if start < end:
-            yield Span("assistant", number, shift + start, shift + end, part.label)
-            done = end
-
-
-def _tokens(offsets: Offsets, start: int, end: int) -> tuple[int, int]:
-    """The tokens that hold any of the characters `[start, end)`, as a range of indices."""
-    starts, ends = offsets
-    first = bisect_right(ends, start)
-    last = bisect_left(starts, end)
-    if start == end:
-        return first, first
-    # Some tokenizers leave white space out of the offsets: the token on either side may spell it.
-    if first and (first == len(ends) or starts[first] > start):
-        first -= 1
-    if last < len(ends) and ends[max(last - 1, 0)] < end:
-        last += 1
-    return first, last
+def _nothing(id: str, replies: int) -> UntrainableError:
+    return UntrainableError(
+        f"{id}: no token would be trained; the mask leaves nothing of {replies} turns.", "nothing to train"
+    )

@@ -6,6 +6,7 @@ by chats made to provoke the others; such a chat's text is put together here, an
 checks it. Whatever fails that check goes the sure way, which knows what to complain about.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -85,25 +86,85 @@ def cut_by_turn(
     for index, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
-        prompt = _text(messages[:index], tokenizer, generate=True)
-        full = _text(messages[: index + 1], tokenizer)
-        if not (prompt.startswith(done) and full.startswith(prompt)):
-            raise RenderError(
-                f"{id}: the chat template rewrites earlier messages at turn {turn} (it keeps no prefixes), "
-                "so one sequence cannot hold what the server would show; use a template that keeps them, "
-                "such as train/templates/chatml.jinja."
-            )
-        reply = full[len(prompt) :]
-        closed = reply.find(tokenizer.eos_token, len(message["content"]))
-        if not reply.startswith(message["content"]) or closed != len(message["content"]):
-            raise RenderError(
-                f"{id}: the chat template does not render turn {turn} as its text followed by "
-                f"{tokenizer.eos_token!r}; a reply must be trained exactly as it was written."
-            )
-        end = len(prompt) + closed + len(tokenizer.eos_token)
+        prompt, reply = read_and_written(messages[: index + 1], tokenizer, id, turn)
+        if not prompt.startswith(done):
+            raise _rewrites(id, turn)
         yield Piece(prompt[len(done) :], "user", turn)
-        yield Piece(full[len(prompt) : end], "assistant", turn)
-        done, turn = full[:end], turn + 1
+        yield Piece(reply, "assistant", turn)
+        done, turn = prompt + reply, turn + 1
+
+
+def read_and_written(
+    messages: Sequence[Message], tokenizer: "PreTrainedTokenizerBase", id: str, turn: int
+) -> tuple[str, str]:
+    """All that a server shows before the last message, and that message with its end of turn.
+
+    A reply may begin with what the prompt ends with (the opening tag of a thought, line breaks): that much of
+    it is read, not written.
+
+    Raises:
+        RenderError: as `cut`, said of this turn.
+    """
+    content = messages[-1]["content"]
+    prompt = _text(messages[:-1], tokenizer, generate=True)
+    full = _text(messages, tokenizer)
+    if not full.startswith(prompt):
+        raise _rewrites(id, turn)
+    rest, end = full[len(prompt) :], tokenizer.eos_token
+    for closing in reversed(list(re.finditer(re.escape(end), rest))):
+        reply = rest[: closing.start()]
+        if content.endswith(reply) and prompt.endswith(content.removesuffix(reply)):
+            return prompt, reply + end
+    raise RenderError(
+        f"{id}: the chat template does not render turn {turn} as its text followed by "
+        f"{end!r}; a reply must be trained exactly as it was written."
+    )
+
+
+def _rewrites(id: str, turn: int) -> RenderError:
+    return RenderError(
+        f"{id}: the chat template rewrites earlier messages at turn {turn} (it keeps no prefixes), "
+        "so one sequence cannot hold what the server would show; use a template that keeps them, "
+        "such as train/templates/chatml.jinja."
+    )
+
+
+def keeps_prefixes(tokenizer: "PreTrainedTokenizerBase", thought: str = "") -> bool:
+    """Whether a conversation only grows: what was shown before a reply stands there, with it, at the next.
+
+    Asked of the chats that are made to provoke templates. A template that refuses them all is not said to
+    rewrite any.
+
+    Args:
+        thought: what every reply begins with.
+    """
+    return frames_of(tokenizer) is not None or not any(
+        _is_rewritten(_with_thoughts(_chat(3, variant), thought), tokenizer)
+        for variant in range(len(_CONTENTS))
+    )
+
+
+def renders_by_turn(tokenizer: "PreTrainedTokenizerBase", thought: str = "") -> bool:
+    """Whether a plain conversation can be cut at its last reply."""
+    try:
+        read_and_written(_with_thoughts(_chat(2, 0), thought), tokenizer, "", 1)
+    except Exception:  # a template may fail in any way it likes
+        return False
+    return True
+
+
+def _is_rewritten(chat: list[Message], tokenizer: "PreTrainedTokenizerBase") -> bool:
+    done = ""
+    try:
+        for index in range(1, len(chat), 2):
+            prompt = _text(chat[:index], tokenizer, generate=True)
+            full = _text(chat[: index + 1], tokenizer)
+            if not (prompt.startswith(done) and full.startswith(prompt)):
+                return True
+            done = full[: full.rfind(tokenizer.eos_token) + len(tokenizer.eos_token)]
+    except Exception:  # as above
+        return False
+    return False
 
 
 _known: "WeakKeyDictionary[PreTrainedTokenizerBase, tuple[Any, Frames | None]]" = WeakKeyDictionary()
@@ -178,6 +239,12 @@ def _chat(turns: int, variant: int) -> list[Message]:
         for pair in pairs
         for role, content in zip(("user", "assistant"), pair, strict=True)
     ]
+
+
+def _with_thoughts(chat: list[Message], thought: str) -> list[Message]:
+    for reply in chat[1::2] if thought else ():
+        reply["content"] = thought + re.sub("</?think>", "", reply["content"])
+    return chat
 
 
 def _text(

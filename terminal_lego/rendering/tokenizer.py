@@ -4,17 +4,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from terminal_lego.errors import StudentError
+from terminal_lego.rendering.thinking import pinned
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def load_tokenizer(name_or_path: str, chat_template: str | None = None) -> "PreTrainedTokenizerBase":
+def load_tokenizer(
+    name_or_path: str, chat_template: str | None = None, thinking: str | None = None
+) -> "PreTrainedTokenizerBase":
     """Loads a tokenizer.
 
     Args:
         name_or_path: a model folder, or a name on a hub.
         chat_template: a .jinja file to use instead of the template that comes with the tokenizer.
+        thinking: the student's policy; a template that can switch thoughts on and off is set to it. None
+            leaves it as it is, for a student that was trained before.
 
     Raises:
         StudentError: there is no tokenizer, it cannot tell tokens' places in a text, or it has no template.
@@ -41,6 +46,8 @@ def load_tokenizer(name_or_path: str, chat_template: str | None = None) -> "PreT
             ) from error
     if not tokenizer.chat_template:
         raise StudentError(f"{named} has no chat template; set student.chat_template.")
+    if thinking is not None:
+        tokenizer.chat_template = pinned(tokenizer.get_chat_template(), thinking)
     return tokenizer
 
 

@@ -57,7 +57,9 @@ def test_the_command_line_wins_over_the_recipe(rows):
     assert config.sft.max_length == 99
 
 
-@pytest.mark.parametrize("student", ["tiny", "qwen3_8b", "qwen3_32b"])
+@pytest.mark.parametrize(
+    "student", ["tiny", "qwen3_0.6b", "qwen3_1.7b", "qwen3_4b", "qwen3_8b", "qwen3_14b", "qwen3_32b"]
+)
 def test_every_student_composes(student, rows):
     config = compose.load([f"student={student}", rows])
     assert config.student.max_length <= config.student.model_limit
@@ -74,7 +76,7 @@ def test_several_data_paths(tmp_path):
     ("words", "sentence"),
     [
         (["recipe=nope"], "recipe=nope does not exist: choose one of"),
-        (["student=nope"], "student=nope does not exist: choose one of qwen3_32b, qwen3_8b, tiny."),
+        (["student=nope"], "student=nope does not exist: choose one of qwen3_0.6b, qwen3_1.7b, qwen3_14b"),
         (["sft.learning_rat=1"], "sft.learning_rat is not a setting: did you mean learning_rate?"),
         (["zorg=1"], "zorg is not a setting: choose one of student, data"),
         (["+sft.seeds=1"], "sft.seeds is not a setting: did you mean seed?"),
@@ -122,7 +124,7 @@ def test_a_broken_recipe_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("words", "status", "shown"),
     [
-        (["--help"], 0, "recipe: quickstart"),
+        (["--help"], 0, "recipe: claude_inspect_first, "),
         (["recipe=quickstart", "--cfg", "job"], 0, "max_steps"),
         (["recipe=nope"], 2, "error: recipe=nope does not exist"),
         (["data.path=/no/such/place"], 2, "error: data.path=/no/such/place does not exist"),

@@ -19,6 +19,7 @@ from terminal_lego.formats.atif_writer import write_atif
 from terminal_lego.trajectory import Turn
 from tests.train.scripted import conversations
 from train import compose
+from train.interruption import REQUEUE
 from train.pipeline import run, write_or_find_tasks
 
 ROOT = compose.HOME
@@ -109,8 +110,8 @@ def test_a_dry_run_shows_the_plan_and_trains_nothing(tmp_path, rows, start):
     folder = tmp_path / "run"
     words = (rows, "sft.batch_size=5", "sft.accumulation=1", "sft.epochs=2", f"run_dir={folder}")
     printed = start(*words, "dry_run=true")
-    assert "12 conversations, " in printed
-    assert "; 6 steps of 5 are 2.0 epochs, about " in printed
+    assert "12 conversations of " in printed
+    assert "6 steps are 2.00 epochs" in printed
     assert "Mask coverage" in printed
     assert "Dry run: nothing was trained." in printed
     assert not (folder / "student").exists()
@@ -155,7 +156,7 @@ def test_what_cannot_be_taught_from_is_dropped_with_its_reason(tmp_path, start):
     write_parquet([fine, spelling, copied], tmp_path / "rows.parquet")
     printed = start(f"data.path={tmp_path / 'rows.parquet'}", "dry_run=true", f"run_dir={tmp_path / 'run'}")
     assert table_row(printed, "render") == [3, 1, 2]
-    assert "1 conversations, " in printed
+    assert "1 conversations of 1 tasks" in printed
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_sigterm_saves_and_the_same_command_continues(tmp_path, rows, start):
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=300)
-    assert process.returncode == 130, errors
+    assert process.returncode == REQUEUE, errors
     assert "Traceback" not in errors
     [shown] = [line for line in errors.splitlines() if line.startswith("Stopped. To continue: ")]
     assert shown.endswith(f"run_dir={tmp_path / 'run'}")

@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import resource
 import shutil
 import signal
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, GenerationConfig
 from trl import SFTTrainer
@@ -16,8 +18,9 @@ from terminal_lego.errors import StudentError
 from terminal_lego.rendering.cache import Examples, TokenCache
 from terminal_lego.rendering.render import Example, render_trajectory
 from tests.train.scripted import conversations
+from train.checkpoints import COMPLETE
 from train.config import SftConfig, StudentConfig
-from train.sft import COMPLETE, Outcome, load_tokenizer, planned_steps, sft
+from train.sft import Outcome, load_tokenizer, planned_steps, sft
 
 BASE = Path(__file__).parents[2] / "recipes" / "quickstart" / "base"
 STUDENT = StudentConfig(str(BASE), precision="fp32")
@@ -180,6 +183,23 @@ def test_after_a_crash_the_newest_complete_checkpoint_counts(start, straight, tm
     assert_same_student(tmp_path, straight.outcome.path)
 
 
+def test_a_full_disk_leaves_the_last_good_checkpoint(start, straight, tmp_path):
+    """Files may not grow beyond 100 kB once the first checkpoint is written; a student has 500."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill(step: int) -> None:
+        if step == 3:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+
+    try:
+        with pytest.raises(SafetensorError, match="File too large"):
+            start(tmp_path, on_step=fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert start(tmp_path).batches == straight.batches[2:]
+    assert_same_student(tmp_path, straight.outcome.path)
+
+
 def test_the_last_step_is_logged_whatever_the_interval(start, tmp_path):
     run = start(tmp_path / "a", max_steps=2, logging_steps=10)
     assert list(run.logged) == [2]
@@ -194,12 +214,9 @@ def test_the_plan_is_what_the_trainer_does(epochs, batch, accumulation, start, t
     assert json.loads((tmp_path / "outcome.json").read_text())["steps"] == outcome.steps
 
 
-def test_examples_of_a_cache_are_trained_on_without_being_read_first(
-    start, straight, examples, tmp_path, monkeypatch
-):
+def test_examples_of_a_cache_are_read_when_they_are_due(start, straight, examples, tmp_path, monkeypatch):
     cached = TokenCache(tmp_path / "cache").write("key", examples)
-    for reading in ("__getitem__", "__iter__"):
-        monkeypatch.delattr(Examples, reading)
+    monkeypatch.delattr(Examples, "__iter__")  # which would be all of them, up front
     run = start(tmp_path / "student", examples=cached)
     assert run.batches == straight.batches
     assert replace(run.outcome, path=straight.outcome.path) == straight.outcome

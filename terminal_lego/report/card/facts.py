@@ -117,9 +117,9 @@ class CardFacts:
             return sum(len(message["content"]) for message in trajectory.messages())
         if not trajectory.turns:
             raise UntrainableError(f"{trajectory.id} holds no reply to train on.", "no replies")
-        from terminal_lego.rendering.render import render_trajectory
+        from terminal_lego.rendering.render import count_tokens
 
-        return len(render_trajectory(trajectory, self.tokenizer).input_ids)
+        return count_tokens(trajectory, self.tokenizer)
 
     @property
     def template(self) -> str:

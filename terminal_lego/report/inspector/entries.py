@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from terminal_lego.curation import Selection
@@ -32,29 +33,40 @@ def entries(
     if tokenizer is None:
         yield from map(_entry, selection.kept)
     else:
-        for trajectory, example in render_all(selection.kept, tokenizer, mask):
-            if isinstance(example, UntrainableError):
-                yield replace(_entry(trajectory), dropped=example.reason)
+        rendered = render_all(selection.kept, tokenizer, mask)
+        for _, group in groupby(rendered, key=lambda result: id(result[0])):
+            given, results = zip(*group, strict=True)
+            if isinstance(results[0], UntrainableError):
+                yield replace(_entry(given[0]), dropped=results[0].reason)
             else:
-                replies = reply_tokens(trajectory, example, tokenizer)
-                yield replace(_entry(trajectory), tokens=len(example.input_ids), replies=replies)
+                tokens = max(len(example.input_ids) for example in results)
+                replies = reply_tokens(given[0], results, tokenizer)
+                yield replace(_entry(given[0]), tokens=tokens, replies=replies)
     for drop in selection.dropped:
         yield replace(_entry(drop.trajectory), dropped=drop.reason)
 
 
 def reply_tokens(
-    trajectory: Trajectory, example: Example, tokenizer: "PreTrainedTokenizerBase"
+    trajectory: Trajectory, examples: Sequence[Example], tokenizer: "PreTrainedTokenizerBase"
 ) -> list[ReplyTokens]:
-    """The tokens of each reply without its end of turn, as the renderer made them."""
+    """The tokens of each reply without its end of turn, as the renderer made them.
+
+    A reply that has no example of its own is not trained; nor are tokens that stand in the prompt already.
+    """
     texts = [turn.reply + tokenizer.eos_token for turn in trajectory.turns]
     encoded = tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False)
-    spans = [span for span in example.spans if span.role == "assistant"]
-    return [
-        ReplyTokens(
-            _lengths(encoding.offsets[:-1], len(turn.reply)), example.weights[span.start : span.end - 1]
-        )
-        for turn, encoding, span in zip(trajectory.turns, encoded, spans, strict=True)
-    ]
+    weights = {
+        span.turn: list(example.weights[span.start : span.end - 1])
+        for example in examples
+        for span in example.spans
+        if span.role == "assistant"
+    }
+    shown = []
+    for number, (turn, encoding) in enumerate(zip(trajectory.turns, encoded, strict=True)):
+        lengths = _lengths(encoding.offsets[:-1], len(turn.reply))
+        own = weights.get(number, [])
+        shown.append(ReplyTokens(lengths, [0.0] * (len(lengths) - len(own)) + own))
+    return shown
 
 
 def _lengths(offsets: Sequence[tuple[int, int]], total: int) -> list[int]:

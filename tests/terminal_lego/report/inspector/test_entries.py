@@ -4,7 +4,8 @@ import pytest
 
 from terminal_lego.curation import Dropped, Selection
 from terminal_lego.rendering.masks import MaskConfig
-from terminal_lego.rendering.render import render_trajectory
+from terminal_lego.rendering.render import render_trajectory, render_turns
+from terminal_lego.rendering.thinking import OFF, pinned
 from terminal_lego.rendering.tokenizer import load_tokenizer
 from terminal_lego.report.inspector.entries import entries
 from terminal_lego.trajectory import Trajectory, Turn
@@ -52,3 +53,21 @@ def test_the_dropped_follow_with_their_reasons(tokenizer):
     selection = Selection([trajectory("k"), unreadable], [Dropped(trajectory("d"), "failed")], [])
     found = {entry.trajectory.id: entry.dropped for entry in entries(selection, MaskConfig(), tokenizer)}
     assert found == {"k": None, "u": "a reply holds the text of a special token", "d": "failed"}
+
+
+def test_a_template_that_keeps_no_prefixes_is_shown_turn_by_turn():
+    forgetful = (Path(__file__).parents[2] / "rendering" / "forgetful.jinja").read_text()
+    tokenizer = load_tokenizer(str(BASE))
+    tokenizer.chat_template = pinned(forgetful, OFF)
+    given = [trajectory("a", LOOK, "\n\n" + ACT), trajectory("u", "<|im_end|>"), trajectory("b")]
+    found = list(entries(Selection(given, [], []), MaskConfig(hide=["observation"]), tokenizer))
+    assert [(entry.trajectory.id, bool(entry.dropped)) for entry in found] == [
+        ("a", False),
+        ("u", True),
+        ("b", False),
+    ]
+    looked, acted = found[0].replies
+    assert set(looked.weights) == {0.0}
+    assert next(iter(acted.weights)) == 0.0  # line breaks that the prompt ends with
+    assert set(found[2].replies[1].weights) == {1.0}
+    assert found[0].tokens == max(len(example.input_ids) for example in render_turns(given[0], tokenizer))
