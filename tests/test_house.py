@@ -40,8 +40,19 @@ MAY_IMPORT = {
     "rendering": {"grounding"},
     "harness": {"task", "formats"},
     "synthesis": {"harness", "task", "formats"},
+    "student": {"rendering"},
     "report": {"task", "formats", "grounding", "curation", "rendering", "harness", "synthesis"},
-    "cli": {"task", "formats", "grounding", "curation", "rendering", "harness", "synthesis", "report"},
+    "cli": {
+        "task",
+        "formats",
+        "grounding",
+        "curation",
+        "rendering",
+        "harness",
+        "synthesis",
+        "report",
+        "student",
+    },
 }
 MODULES = sorted(path.relative_to(ROOT) for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 IN_ROOMS = [module for module in MODULES if module.parts[0] == "terminal_lego" and module.stem != "__init__"]

@@ -74,7 +74,10 @@ def load(overrides: Sequence[str] = ()) -> TrainConfig:
 def explain(error: Exception) -> str:
     """One sentence for an error of Hydra's or OmegaConf's."""
     if isinstance(error, OverrideParseException):
-        return f"{error.override!r} cannot be read: write key=value, in quotes where the shell needs them."
+        return (
+            f"{error.override!r} cannot be read: write key=value, and a value that holds = , or brackets in "
+            """two pairs of quotes, one for the shell: key="'a=b'"."""
+        )
     if isinstance(error, MissingConfigException) and error.options is not None:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={name} does not exist: choose one of {', '.join(sorted(error.options))}."

@@ -27,21 +27,23 @@ class Throughput:
 
     def __init__(
         self,
-        flops_per_token: float | None,
-        peak: float,
-        tokens: float = 0.0,
+        flops_per_token: float | None = None,
+        peak: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Args:
         flops_per_token: `Plan.flops_per_token`.
         peak: operations per second of all GPUs together; 0 when it is not known.
-        tokens: read before this start.
         """
         self._flops_per_token, self._peak, self._clock = flops_per_token, peak, clock
-        self._tokens, self._time = tokens, clock()
+        self.start()
+
+    def start(self) -> None:
+        """From now on nothing is read yet."""
+        self._tokens, self._time = 0.0, self._clock()
 
     def read(self, tokens: float) -> dict[str, float]:
-        """Of what happened since the last reading; `tokens` that all processes have read up to now."""
+        """Of what happened since the last reading; `tokens` that all processes have read since the start."""
         now = self._clock()
         rate = (tokens - self._tokens) / (now - self._time)
         self._tokens, self._time = tokens, now

@@ -13,16 +13,17 @@ from terminal_lego.curation import contamination_table, funnel_table, loss_table
 from terminal_lego.errors import ConfigError, EngineUnavailableError
 from terminal_lego.formats import ReadResult, read_trajectories
 from terminal_lego.grounding.task_text import task_hash
-from terminal_lego.json_files import append_line
+from terminal_lego.json_files import append_line, write_whole
 from terminal_lego.rendering.cache import Examples, TokenCache
 from terminal_lego.rendering.coverage import CoverageRow, alarm, coverage_table
 from terminal_lego.report.page import write_page
 from terminal_lego.trajectory import Trajectory
 from train import processes
 from train.config import TrainConfig
+from train.metrics import Throughput, sample_rows
 from train.model_shape import read_shape
 from train.parallel import uses_deepspeed
-from train.plan import Plan, plan
+from train.plan import Plan, comparison, plan
 from train.plan_table import plan_table
 from train.prepare import Prepared, cache_folder, prepare, write_account
 from train.result import Finished, not_evaluated, result_record, run_report
@@ -66,7 +67,6 @@ def run(config: TrainConfig) -> None:
         console.print(funnel_table(prepared.funnel, [aside.reason for aside in found.set_aside]))
         refuse_nothing(prepared, found)
         tell(prepared, config, console)
-        console.print(f"Lengths: {prepared.length}", soft_wrap=True, highlight=False)
         if prepared.is_split:
             console.print("No one sequence holds what each reply reads: one example per trained reply.")
         planned = make_plan(prepared, found.trajectories, config)
@@ -84,19 +84,22 @@ def run(config: TrainConfig) -> None:
     with Tracker(directory, config.tracking, settings_of(config)) as tracker:
         with stages("train"):
             tracker.log(0, coverage_metrics(prepared.coverage))
+            tracker.show_samples(sample_rows(prepared.examples, tokenizer))
             processes.join(deepspeed=uses_deepspeed(config.parallel))
             processes.shared(lambda: prepared.key)
-            outcome = train(prepared.examples, tokenizer, config, directory, tracker)
-            console.print(
-                f"  {outcome.steps} steps, {outcome.tokens:,} trained tokens, last loss {outcome.loss:.4f}"
-            )
+            outcome = train(prepared.examples, tokenizer, config, directory, tracker, planned)
+            tell_outcome(outcome, planned, console)
         results: dict[str, EvaluationResult] = {}
         if tasks and not reason:
             students = {"base": config.student.name_or_path, "student": outcome.path}
+            # As it is pinned to the student's thinking policy: base and student are shown what was trained.
+            template = directory.path / "chat_template.jinja"
+            write_whole(template, str(tokenizer.chat_template))
             try:
                 for name, path in students.items():
                     with stages(f"evaluate {name}"):
-                        results[name] = evaluate(name, path, tasks, config, directory.path / "trials" / name)
+                        job = directory.path / "trials" / name
+                        results[name] = evaluate(name, path, tasks, config, job, template)
             except EngineUnavailableError as error:
                 reason = str(error)
         reasons = [aside.reason for aside in found.set_aside]
@@ -135,6 +138,10 @@ def tell(prepared: Prepared, config: TrainConfig, console: Console) -> None:
     console.print(coverage_table(prepared.coverage))
     if unusual := alarm(prepared.coverage, config.mask):
         console.print(unusual, style="yellow", soft_wrap=True)
+    console.print(f"Lengths: {prepared.length}", soft_wrap=True, highlight=False)
+    console.print(f"Format: {prepared.dialect}", soft_wrap=True, highlight=False)
+    if foreign := prepared.dialect.check(is_evaluated=config.evaluation.enabled):
+        console.print(foreign, style="yellow", soft_wrap=True)
     how = "found in the cache" if prepared.was_cached else "kept in the cache"
     console.print(f"Rendered tokens {how}: {prepared.examples.path}", soft_wrap=True, highlight=False)
 
@@ -204,8 +211,10 @@ def train(
     config: TrainConfig,
     directory: RunDirectory,
     tracker: Tracker,
+    planned: Plan,
 ) -> Outcome:
     folder = directory.path / "student"
+    throughput = Throughput(planned.flops_per_token, planned.peak)
     return sft(
         examples,
         config.student,
@@ -215,7 +224,16 @@ def train(
         tuning=config.tuning,
         parallel=config.parallel,
         on_log=tracker.log,
+        throughput=throughput,
     )
+
+
+def tell_outcome(outcome: Outcome, planned: Plan, console: Console) -> None:
+    console.print(f"  {outcome.steps} steps, {outcome.tokens:,} trained tokens, last loss {outcome.loss:.4f}")
+    measured = outcome.measured
+    if measured.read:
+        line = comparison(planned, tokens=measured.read, seconds=measured.seconds, peak_gib=measured.peak_gib)
+        console.print(f"  {line}", soft_wrap=True, highlight=False)
 
 
 def engine_missing(config: TrainConfig) -> str | None:
@@ -255,7 +273,7 @@ def write_or_find_tasks(config: TrainConfig, folder: Path) -> "list[Task]":
 
 
 def evaluate(
-    name: str, path: str | Path, tasks: "list[Task]", config: TrainConfig, job: Path
+    name: str, path: str | Path, tasks: "list[Task]", config: TrainConfig, job: Path, template: Path
 ) -> "EvaluationResult":
     from eval.evaluate import evaluate as run_trials
     from terminal_lego.harness.agents.terminus2 import Terminus2
@@ -268,7 +286,7 @@ def evaluate(
         path,
         max_new_tokens=evaluation.max_new_tokens,
         max_batch=evaluation.concurrency,
-        chat_template=config.student.chat_template,
+        chat_template=template,
     ) as student:
         return run_trials(
             name,

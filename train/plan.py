@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from terminal_lego.report.curve import ticks
+from train import processes
 from train.config import SftConfig, TrainConfig
 from train.hardware import resolve
 from train.memory import HEADROOM, Memory, memory, ways_out
@@ -83,6 +84,11 @@ class Plan:
     def flops_per_token(self) -> float | None:
         """The data set's mean: exact over an epoch, near it over some steps."""
         return None if self.flops is None else self.flops / self.all_tokens
+
+    @property
+    def peak(self) -> float:
+        """Operations per second of all GPUs together, in bf16; 0 when not known."""
+        return self.tflops * 1e12 * self.gpus if self.seconds is not None else 0.0
 
     @property
     def gpu_hours(self) -> float | None:
@@ -169,15 +175,16 @@ def comparison(plan: Plan, *, tokens: float, seconds: float, peak_gib: float | N
     """What was measured next to what was planned, in one line.
 
     Args:
-        tokens: read by the model, on all GPUs.
+        tokens: read by the model, on all GPUs; fewer than planned when an earlier start read the others.
         seconds: that it took.
         peak_gib: the most that any GPU held, None where there is none.
     """
-    rate = None if plan.seconds is None else plan.all_tokens / plan.seconds
+    planned = None if plan.seconds is None else plan.all_tokens / plan.seconds
     hours = None if plan.seconds is None else plan.seconds / 3600
+    rate = tokens / seconds
     parts = [
-        _against(tokens / seconds, rate, ",.0f", "tokens/s"),
-        _against(seconds / 3600, hours, ",.2f", "h"),
+        _against(rate, planned, ",.0f", "tokens/s"),
+        _against(plan.all_tokens / rate / 3600, hours, ",.2f", "h for the whole training"),
     ]
     if peak_gib is not None:
         parts.append(_against(peak_gib, plan.memory and plan.memory.total, ",.1f", "GiB per GPU"))
@@ -278,3 +285,11 @@ def _notes(
     if config.selection.matched:
         what = "tasks are matched" if config.sft.packing else "tasks, samples and steps are matched"
         yield f"Between teachers {what}; tokens{' and steps' if config.sft.packing else ''} are not."
+    started = processes.world()
+    if not config.dry_run and config.hardware.gpus and started != gpus:
+        here, there = (sequences_per_step(config.sft, config.parallel, count) for count in (started, gpus))
+        yield (
+            f"The plan counts with {gpus} GPUs, but this run has {started} process"
+            f"{'' if started == 1 else 'es'}: its steps hold {here:,} sequences, not {there:,}; "
+            "set sft.accumulation for as many, and hardware= to what it runs on."
+        )

@@ -20,9 +20,13 @@ from terminal_lego.rendering.cache import Examples, TokenCache, cache_key
 from terminal_lego.rendering.coverage import CoverageRow, coverage
 from terminal_lego.rendering.example import Example
 from terminal_lego.rendering.length import LengthReport, fit
+from terminal_lego.rendering.masks import CONTEXT, mask
 from terminal_lego.rendering.render import count_tokens, is_split, render_all
 from terminal_lego.trajectory import Trajectory
+from train import dialect
 from train.config import TrainConfig
+from train.dialect import Dialect
+from train.provenance import digest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -36,6 +40,7 @@ class Prepared:
         dropped: (id, reason) of every trajectory that was read and is not trained on.
         decontamination: the report, when the selection compared with a benchmark.
         length: what `sft.max_length` did to them.
+        dialect: whether the trained replies are in the agent's format.
         is_split: whether a conversation became one example per trained turn.
         key: of the rendered tokens in the cache.
         was_cached: whether they were found there.
@@ -48,6 +53,7 @@ class Prepared:
     decontamination: DecontaminationReport | None
     coverage: list[CoverageRow]
     length: LengthReport
+    dialect: Dialect
     is_split: bool
     key: str
     was_cached: bool
@@ -68,7 +74,12 @@ def prepare(
     """
     cache = TokenCache(cache_folder(config.cache_dir))
     thinking = config.student.thinking
-    limits = {"max_length": config.sft.max_length, "length": config.sft.length, "thinking": thinking}
+    limits = {
+        "max_length": config.sft.max_length,
+        "length": config.sft.length,
+        "thinking": thinking,
+        "account": [digest(Path(__file__)), digest(Path(dialect.__file__))],  # what the notes hold
+    }
     key = cache_key(
         tokenizer, config.mask, sources=digests, selection=asdict(config.selection), limits=limits
     )
@@ -85,6 +96,7 @@ def prepare(
         _report(notes["decontamination"]),
         coverage(examples),
         LengthReport(**notes["length"]),
+        Dialect(**notes["dialect"]),
         is_split(tokenizer, thinking),
         key,
         was_cached,
@@ -137,7 +149,8 @@ class _Rendered:
         self._limit, self._policy = config.sft.max_length, config.sft.length
         bar = _with_bar(selection.kept)
         self._results = render_all(bar, tokenizer, config.mask, config.student.thinking)
-        self._length = LengthReport()
+        self._length, self._dialect = LengthReport(), Dialect()
+        self._mask = config.mask
         self._untrainable: list[Dropped] = []
         self._too_long: list[Dropped] = []
 
@@ -145,6 +158,7 @@ class _Rendered:
         """A conversation that became several examples counts as too long when none of them fits."""
         for trajectory, group in groupby(self._results, key=itemgetter(0)):
             fits = False
+            shown = mask(trajectory, self._mask).trajectory if self._mask.unit == CONTEXT else trajectory
             for _, example in group:
                 if isinstance(example, UntrainableError):
                     self._untrainable.append(Dropped(trajectory, example.reason))
@@ -154,6 +168,7 @@ class _Rendered:
                 self._length.add(example, fitted)
                 if fitted is not None:
                     fits = True
+                    self._dialect.add(shown, fitted)
                     yield fitted
             if not fits:
                 self._too_long.append(Dropped(trajectory, f"longer than {self._limit:,} tokens"))
@@ -178,6 +193,7 @@ class _Rendered:
             "losses": [asdict(row) for row in lost],
             "dropped": [(drop.trajectory.id, drop.reason) for drop in dropped],
             "length": asdict(self._length),
+            "dialect": asdict(self._dialect),
             "decontamination": None if report is None else asdict(report),
         }
 

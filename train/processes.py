@@ -15,6 +15,8 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from train import extensions
+
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
 
@@ -65,6 +67,7 @@ def join(*, deepspeed: bool = False) -> None:
     if deepspeed:
         # It uses names that newer versions of torch want called otherwise, and torch says so at every step.
         warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")
+        extensions.prepare()
         from deepspeed import init_distributed
 
         init_distributed(dist_backend="nccl" if on_gpu else "gloo", verbose=False)

@@ -37,6 +37,10 @@ class TrainingProgress:
     ) -> None:
         self._bar.stop()
 
+    def say(self, sentence: str) -> None:
+        """Prints a sentence that must not be missed, above the bar."""
+        self._console.print(sentence, style="yellow", soft_wrap=True, highlight=False)
+
     def update(self, step: int, loss: float | None) -> None:
         """`step` optimiser steps are done, in this start and earlier ones."""
         now = time.monotonic()

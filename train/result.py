@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import yaml
 
 from terminal_lego.report.page import FunnelRow, MaskRow, RunReport
 from train.config import TrainConfig
+from train.loss import NORMALISER
 from train.prepare import Prepared
 from train.run_directory import RunDirectory, settings_of
 from train.sft import Outcome
@@ -76,6 +77,10 @@ def result_record(run: Finished) -> dict[str, Any]:
         "steps": run.outcome.steps,
         "tokens_trained": run.outcome.tokens,
         "loss": run.outcome.loss,
+        "normaliser": NORMALISER,
+        "engine": run.outcome.engine,
+        "measured": asdict(run.outcome.measured),
+        "readable_replies": round(run.prepared.dialect.share, 4),
         "seconds": dict(run.seconds),
         "seed": run.config.sft.seed,
         "commit": run.directory.commit,

@@ -6,6 +6,7 @@ provenance.json    what was typed, commit, packages, data digests, hardware (pro
 code.diff          what was not committed
 events.jsonl       starts and stages, as they happen
 metrics.jsonl      training metrics by step, as they happen
+samples.jsonl      some conversations as the student sees them
 result.json        the figures, written when they are complete
 """
 

@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +13,17 @@ from terminal_lego.rendering.tokenizer import load_tokenizer as load_by_name
 from train import checkpoints, model, order, processes, trainer
 from train.config import SftConfig, StudentConfig
 from train.interruption import Interruption, Stopped
+from train.metrics import Throughput
 from train.parallel import refuse_impossible, uses_deepspeed
 from train.progress import TrainingProgress
 from train.scale_config import ParallelConfig, TuningConfig
+from train.watcher import Measured, OnLog, watcher
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, TrainerState
 
 OUTCOME = "outcome.json"
 """Written into the student's folder last: a start that finds it has nothing left to train."""
-
-OnLog = Callable[[int, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Outcome:
         tokens: trained tokens (loss weight above 0) that passed through the model, earlier starts included.
         loss: mean over the last logged steps.
         engine: what held the weights, such as "zero3 over 2 processes", as it was found at work.
+        measured: what the steps of the last start took.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Outcome:
     tokens: int
     loss: float
     engine: str
+    measured: Measured
 
 
 def load_tokenizer(student: StudentConfig) -> "PreTrainedTokenizerBase":
@@ -60,6 +62,7 @@ def sft(
     tuning: TuningConfig | None = None,
     parallel: ParallelConfig | None = None,
     on_log: OnLog,
+    throughput: Throughput | None = None,
 ) -> Outcome:
     """Trains on all examples and saves the student in `folder`; every process of the run calls it.
 
@@ -68,7 +71,9 @@ def sft(
     first. Only the main process writes and logs.
 
     Args:
-        on_log: called in the main process with (optimiser step, metrics) every `config.logging_steps`.
+        on_log: called in the main process with (optimiser step, metrics) every `config.logging_steps`, and
+            with the loss on some fixed conversations every `config.save_steps`.
+        throughput: knows what the tokens per second mean for the hardware; None for tokens alone.
 
     Raises:
         StudentError: the model cannot be loaded, or the loss is no longer a number.
@@ -90,7 +95,9 @@ def sft(
     checkpoint = checkpoints.newest(plan.folder)
     if checkpoint is not None:
         checkpoints.refuse_another(checkpoint, plan.identity)
-    state = checkpoints.final_state(checkpoint) or _train(plan, checkpoint, on_log)
+    state, measured = checkpoints.final_state(checkpoint), Measured()
+    if state is None:
+        state, measured = _train(plan, checkpoint, on_log, throughput or Throughput())
     checkpoint = checkpoints.newest(plan.folder)
     if processes.is_main():
         assert checkpoint is not None  # the trainer saves one at its last step
@@ -101,6 +108,7 @@ def sft(
             "tokens": round(state.global_step / plan.steps_per_epoch * plan.trained_tokens),
             "loss": losses[-1],
             "engine": checkpoints.identity(checkpoint)["engine"],
+            "measured": asdict(measured),
         }
         write_json(folder / OUTCOME, figures)
     processes.wait()
@@ -119,21 +127,25 @@ def steps_per_epoch(examples: int, config: SftConfig, replicas: int = 1) -> int:
     return order.steps_per_epoch(examples, config.batch_size * config.accumulation * replicas)
 
 
-def _train(plan: trainer.Plan, checkpoint: Path | None, on_log: OnLog) -> "TrainerState":
+def _train(
+    plan: trainer.Plan, checkpoint: Path | None, on_log: OnLog, throughput: Throughput
+) -> "tuple[TrainerState, Measured]":
     """Trains from `checkpoint` to the last step; raises Stopped when a signal came before."""
     from rich.console import Console
 
-    made = trainer.make(plan, start=checkpoints.steps_done(checkpoint))
+    start = checkpoints.steps_done(checkpoint)
+    made = trainer.make(plan, start=start)
     console = None if processes.is_main() else Console(quiet=True)
     tokens_per_step = plan.tokens / plan.steps_per_epoch
     with TrainingProgress(plan.steps, tokens_per_step, console) as progress, Interruption() as interruption:
-        watcher = trainer.watcher(made, plan, on_log, interruption, progress)
-        made.add_callback(watcher)
+        watching = watcher(made, plan, start, on_log, throughput, interruption, progress)
+        made.add_callback(watching)
         made.train(resume_from_checkpoint=checkpoint and str(checkpoint))
-    if watcher.stopped_by:
-        raise Stopped(watcher.stopped_by)
-    return made.state
+    if watching.stopped_by:
+        raise Stopped(watching.stopped_by)
+    return made.state, watching.measured
 
 
 def _outcome(folder: Path) -> Outcome:
-    return Outcome(folder, **json.loads((folder / OUTCOME).read_text()))
+    figures = json.loads((folder / OUTCOME).read_text())
+    return Outcome(folder, **figures | {"measured": Measured(**figures["measured"])})

@@ -36,9 +36,10 @@ def launch(config: TrainConfig, words: Sequence[str]) -> None:
 
     Raises ConfigError when there is no sbatch, or sbatch refuses the job.
     """
+    if other := other_gpus(config):
+        print(other, file=sys.stderr)
     if config.launcher.dry_run:
-        folder = config.run_dir or str(run_directory.RUNS.resolve() / (config.recipe or "custom") / "TIME")
-        config = replace(config, run_dir=folder)
+        config = replace(config, run_dir=config.run_dir or str(_example(config)))
         print(script(config, words))
         print("# The settings:")
         print(yaml.safe_dump(provenance.masked(asdict(config)), sort_keys=False))
@@ -94,6 +95,18 @@ def script(config: TrainConfig, words: Sequence[str]) -> str:
         setup=config.launcher.setup,
         srun=shlex.join([*_srun_options(config), *_command(config, words)]),
         requeue=config.launcher.requeue,
+    )
+
+
+def other_gpus(config: TrainConfig) -> str | None:
+    """What to say when the job will have another number of processes than its plan counts GPUs."""
+    planned, started = config.hardware.gpus, tasks_per_node(config) * config.parallel.nodes
+    if not planned or started == planned:
+        return None
+    return (
+        f"The plan counts with {planned} GPUs ({config.hardware.name}), but this job starts {started} "
+        f"process{'' if started == 1 else 'es'}: ask for as many with launcher.gres and parallel.nodes or a "
+        "profile (slurm/README.md), or name the hardware that it will have."
     )
 
 
@@ -159,9 +172,7 @@ def environment_from_slurm(environment: Mapping[str, str] = os.environ) -> dict[
         "LOCAL_RANK": environment["SLURM_LOCALID"],
         "LOCAL_WORLD_SIZE": str(world // int(environment["SLURM_STEP_NUM_NODES"])),
         "MASTER_ADDR": environment.get("MASTER_ADDR") or first_host(environment["SLURM_STEP_NODELIST"]),
-        # The same for all tasks of a job, another for the next job, below the ports that systems give away.
-        "MASTER_PORT": environment.get("MASTER_PORT")
-        or str(10_000 + int(environment["SLURM_JOB_ID"]) % 20_000),
+        "MASTER_PORT": environment.get("MASTER_PORT") or _port(environment["SLURM_JOB_ID"]),
     }
 
 
@@ -215,6 +226,15 @@ def _srun_options(config: TrainConfig) -> list[str]:
             "--container-mounts=" + ",".join(m if ":" in m else f"{m}:{m}" for m in mounts),
         ]
     return options
+
+
+def _example(config: TrainConfig) -> Path:
+    """A run directory as `run_directory.reserve` would give it, with TIME for the time: one for each job."""
+    from hydra.core.hydra_config import HydraConfig
+
+    number = HydraConfig.get().job.get("num") if HydraConfig.initialized() else None
+    suffix = f"_{number + 1}" if number else ""
+    return run_directory.RUNS.resolve() / (config.recipe or "custom") / f"TIME{suffix}"
 
 
 def _name(config: TrainConfig) -> str:

@@ -8,8 +8,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from terminal_lego.errors import ConfigError
-from terminal_lego.json_files import write_whole
+from terminal_lego.json_files import write_whole, writing_lines
+from train import provenance
 from train.config import TrackingConfig
+from train.loss import NORMALISER
 from train.run_directory import RunDirectory
 
 
@@ -26,7 +28,14 @@ class Tracker:
         self.mode = wandb_mode(tracking)
         self._wandb = None
         if self.mode != "disabled":
-            config = {**settings, "data_sha256": run.digests}
+            config = {
+                **settings,
+                "data_sha256": run.digests,
+                "commit": run.commit,
+                "software": provenance.software(),
+                "hardware": provenance.hardware(),
+                "normaliser": NORMALISER,
+            }
             self._wandb = _open(tracking, self.mode, run.path, config)
             self.mode = "offline" if self._wandb.offline else "online"
 
@@ -36,20 +45,31 @@ class Tracker:
         if self._wandb:
             self._wandb.log({"step": step, **metrics})
 
+    def show_samples(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Some conversations as the student sees them: samples.jsonl, and a W&B table `samples`."""
+        with writing_lines(self.run.path / "samples.jsonl") as write:
+            for row in rows:
+                write(dict(row))
+        self._log_table("samples", rows)
+
     def summarise(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The final comparison: one row per student, the first value of a row names it.
 
         Becomes a W&B table `results` and summary values such as `student/pass@1`.
         """
+        self._log_table("results", rows)
+        for row in rows if self._wandb else ():
+            first, *others = row
+            self._wandb.summary.update({f"{row[first]}/{column}": row[column] for column in others})
+
+    def _log_table(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         if not self._wandb or not rows:
             return
         import wandb
 
         columns = list(rows[0])
-        table = wandb.Table(columns=columns, data=[[row[column] for column in columns] for row in rows])
-        self._wandb.log({"results": table})
-        for row in rows:
-            self._wandb.summary.update({f"{row[columns[0]]}/{column}": row[column] for column in columns[1:]})
+        data = [[row[column] for column in columns] for row in rows]
+        self._wandb.log({name: wandb.Table(columns=columns, data=data)})
 
     def __enter__(self) -> Self:
         return self

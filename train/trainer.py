@@ -1,27 +1,26 @@
-"""TRL's trainer, told what to do by a `Plan` and watched while it does."""
+"""TRL's trainer, told what to do by a `Plan`."""
 
+import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from terminal_lego.errors import StudentError
 from terminal_lego.rendering.cache import Examples
 from terminal_lego.rendering.example import Example
-from train import checkpoints, model, processes
+from train import model, processes
 from train.config import SftConfig, StudentConfig
-from train.interruption import Interruption
 from train.loss import make_trainer
 from train.order import Order, steps_per_epoch
 from train.packing import Collator, dataset, pack
-from train.parallel import check_engine, sequences_per_step, trainer_arguments
-from train.progress import TrainingProgress
+from train.parallel import sequences_per_step, trainer_arguments
 from train.scale_config import ParallelConfig, TuningConfig
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from transformers import PreTrainedTokenizerBase, TrainerCallback
+    from transformers import PreTrainedTokenizerBase
     from trl import SFTTrainer
 
 # Settings that change neither what is learnt from, nor how; some of them count through `per_step`.
@@ -34,6 +33,7 @@ class Plan:
     Attributes:
         packs: the examples (their indices) of each sequence that is trained on; one each unless packing.
         tokens, trained_tokens: of all examples.
+        pack_tokens: of each pack, and 0 for the empty one that fills up a step.
         per_step: sequences of an optimiser step, over all processes and micro-batches.
         steps: optimiser steps of the whole training.
         identity: what a checkpoint must agree in to be continued from.
@@ -57,6 +57,7 @@ class Plan:
         lengths = _lengths(examples)
         self.packs = packs(lengths, config)
         self.tokens, self.trained_tokens = sum(lengths), _trained_tokens(examples)
+        self.pack_tokens = [*(sum(lengths[row] for row in rows) for rows in self.packs), 0]
         self.per_step = sequences_per_step(config, parallel, processes.world())
         self.steps_per_epoch = steps_per_epoch(len(self.packs), self.per_step)
         self.steps = config.max_steps or math.ceil(config.epochs * self.steps_per_epoch)
@@ -74,13 +75,27 @@ class Plan:
             "sequences per step": self.per_step,
         }
 
+    def order(self, start: int) -> Order:
+        """Which pack is trained on when, from optimiser step `start` on."""
+        return Order(len(self.packs), self.per_step, self.steps, self.config.seed, start)
+
+    def step_tokens(self, start: int) -> Iterator[int]:
+        """Tokens that all processes together read in each step from `start` on, padding left out."""
+        indices = iter(self.order(start))
+        while step := list(islice(indices, self.per_step)):
+            yield sum(self.pack_tokens[index] for index in step)
+
 
 def make(plan: Plan, *, start: int) -> "SFTTrainer":
     """The trainer, which takes the examples from step `start` on."""
     import torch
     from transformers import PrinterCallback, ProgressCallback
 
-    order = Order(len(plan.packs), plan.per_step, plan.steps, plan.config.seed, start)
+    order = plan.order(start)
+    # Of accelerate's own default, which DeepSpeed's setting replaces.
+    logging.getLogger("accelerate.accelerator").addFilter(
+        lambda record: "Gradient accumulation steps mismatch" not in record.getMessage()
+    )
 
     class Trainer(make_trainer()):
         def _get_train_sampler(self, train_dataset: "Dataset | None" = None) -> Iterable[int]:
@@ -102,55 +117,6 @@ def make(plan: Plan, *, start: int) -> "SFTTrainer":
     for printer in (ProgressCallback, PrinterCallback):
         trainer.remove_callback(printer)
     return trainer
-
-
-def watcher(
-    trainer: "SFTTrainer",
-    plan: Plan,
-    on_log: Callable[[int, dict[str, float]], None],
-    interruption: Interruption,
-    progress: TrainingProgress,
-) -> "TrainerCallback":
-    """Checks the engine after the first step, logs, stops when asked to, vouches for checkpoints.
-
-    Its `stopped_by` is the signal that ended the training, 0 for none.
-    """
-    from transformers import TrainerCallback
-
-    class Watcher(TrainerCallback):
-        loss: float | None = None
-        engine: str | None = None
-        stopped_by = 0
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
-            if "loss" not in logs:
-                return
-            self.loss = logs["loss"]
-            kept = ("loss", "grad_norm", "learning_rate", "mean_token_accuracy", "trained_weight")
-            metrics = {f"train/{key}": float(logs[key]) for key in kept if key in logs}
-            if processes.is_main():
-                epoch = state.global_step / plan.steps_per_epoch
-                on_log(state.global_step, metrics | {"train/epoch": epoch})
-            if not math.isfinite(self.loss):
-                raise StudentError(
-                    f"the loss at step {state.global_step} is {self.loss}; "
-                    "lower sft.learning_rate or sft.clip."
-                )
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.engine = self.engine or check_engine(trainer, plan.parallel)
-            progress.update(state.global_step, self.loss)
-            self.stopped_by = interruption.agreed()
-            if self.stopped_by:
-                control.should_save = control.should_training_stop = True
-            if control.should_training_stop:
-                control.should_log = True
-
-        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            checkpoints.vouch(checkpoint, plan.identity | {"engine": self.engine})
-
-    return Watcher()
 
 
 def _arguments(plan: Plan) -> Any:

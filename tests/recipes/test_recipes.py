@@ -94,6 +94,12 @@ def test_the_intervention_is_matched_with_the_four_teachers():
     assert config.selection.teacher == "claude_inspect_first"
 
 
+@pytest.mark.parametrize("engine", ["ddp", "zero2", "zero3_ulysses"])
+def test_a_typed_engine_wins_over_the_recipe(engine):
+    config = sources("glm_teacher", f"parallel={engine}")
+    assert config.parallel.engine == engine.partition("_")[0]
+
+
 def test_all_that_is_released_comes_from_the_hub():
     config = compose.load(["recipe=deepseek_full"])
     assert split_model(config.data.sources[0]) == (
@@ -105,6 +111,7 @@ def test_all_that_is_released_comes_from_the_hub():
         False,
         False,
     )
+    assert sources("deepseek_full", "selection.outcome=passed").selection.outcome == "passed", "the header"
 
 
 @pytest.mark.parametrize("recipe", [*TEACHERS, "claude_inspect_first"])

@@ -34,10 +34,11 @@ def model():
 
 
 def test_throughput_is_of_the_time_since_the_last_reading():
-    times = iter([0.0, 2.0, 12.0])
-    speed = Throughput(flops_per_token=6e9, peak=6e12, tokens=100, clock=lambda: next(times))
-    assert speed.read(300) == pytest.approx({"train/tokens_per_second": 100, "train/mfu": 0.1})
-    assert speed.read(1300) == pytest.approx({"train/tokens_per_second": 100, "train/mfu": 0.1})
+    times = iter([0.0, 5.0, 7.0, 17.0])
+    speed = Throughput(flops_per_token=6e9, peak=6e12, clock=lambda: next(times))
+    speed.start()
+    assert speed.read(200) == pytest.approx({"train/tokens_per_second": 100, "train/mfu": 0.1})
+    assert speed.read(1200) == pytest.approx({"train/tokens_per_second": 100, "train/mfu": 0.1})
 
 
 @pytest.mark.parametrize(("flops", "peak"), [(None, 1e12), (6e9, 0.0)])

@@ -91,7 +91,15 @@ class Training:
     @property
     def logged(self) -> dict[int, dict[str, float]]:
         """By step; of a step that was done twice, the later one."""
-        return {record["step"]: record for record in read_lines(self.folder / "logged.jsonl")}
+        by_step: dict[int, dict[str, float]] = {}
+        for record in read_lines(self.folder / "logged.jsonl"):
+            by_step.setdefault(record["step"], {}).update(record)
+        return by_step
+
+    @property
+    def probe(self) -> dict[str, float]:
+        """The loss on fixed conversations at the last step."""
+        return {key: value for key, value in self.logged[together.STEPS].items() if key.startswith("probe/")}
 
     @property
     def weights(self) -> dict[str, torch.Tensor]:
@@ -133,6 +141,8 @@ def assert_same(one: Training, other: Training) -> None:
     for step, metrics in one.logged.items():
         assert metrics["train/loss"] == pytest.approx(other.logged[step]["train/loss"], abs=1e-5)
         assert metrics["train/grad_norm"] == pytest.approx(other.logged[step]["train/grad_norm"], rel=1e-4)
+    for key in one.probe.keys() & other.probe.keys():
+        assert one.probe[key] == pytest.approx(other.probe[key], abs=1e-5)
     ours, theirs = one.weights, other.weights
     assert ours.keys() == theirs.keys()
     for name in ours:
@@ -146,6 +156,7 @@ def test_processes_together_do_what_one_does(name, trained):
     assert trained(name).outcome["engine"] == engine
     assert trained(other).outcome["engine"] == TRAININGS[other][2]
     assert_same(trained(name), trained(other))
+    assert bool(trained(name).probe) == ("shared by" not in engine), "pieces of sequences are not probed"
     first, *_, last = trained(name).logged.values()
     assert last["train/loss"] < first["train/loss"] - 0.1
 

@@ -94,8 +94,18 @@ def test_the_quickstart_trains_and_a_second_start_finds_it_done(tmp_path, start)
     assert figures["tokens_trained"] > 0
     assert figures["student_path"] == str(folder / "student")
     assert list(figures["seconds"]) == ["read the trajectories", "select and render", "train"]
+    assert figures["normaliser"] == "sum of loss weights over the optimiser step"
+    assert figures["readable_replies"] == 1
+    assert "100.0% of " in printed and " trained replies can be read by the agent." in printed
+    assert re.search(r"Measured: [\d,]+ tokens/s \(no plan\); [\d.]+ h for the whole training", printed)
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert metrics[-1]["train/loss"] == figures["loss"]
+    last = {key: value for record in metrics if record["step"] == 2 for key, value in record.items()}
+    assert last["train/loss"] == figures["loss"]
+    assert {"train/grad_norm", "train/clipped_share", "train/tokens_per_second", "probe/loss"} <= set(last)
+    assert {key.split("/")[1] for key in last if key.count("/") == 2} == {"loss_by_turn", "loss_by_part"}
+    samples = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
+    assert len(samples) == 4
+    assert all("{+" in sample["text"] for sample in samples)
     assert (folder / "report.html").read_text().count("<svg") >= 1
 
     weights = folder / "student" / "model.safetensors"

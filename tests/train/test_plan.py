@@ -172,6 +172,13 @@ def test_more_processes_than_gpus_are_told():
     assert planned([10], config).gpus == 16
 
 
+def test_a_run_of_other_processes_than_planned_is_told():
+    config = settings(hardware=H100S, sft={"accumulation": 8})
+    assert "but this run has 1 process: its steps hold 8 sequences, not 64" in notes([10], config)
+    assert "this run has" not in notes([10], dataclasses.replace(config, dry_run=True))
+    assert "this run has" not in notes([10], settings())
+
+
 def shown(made: Plan) -> str:
     console = Console(width=200, record=True, quiet=True)
     with console.capture() as captured:
@@ -208,7 +215,9 @@ def test_measured_next_to_planned():
     assert line.count("planned") == 3
     assert "-50%" in line and "+100%" in line and "-10%" in line
     unknown = comparison(planned([100], settings(), TINY), tokens=1000, seconds=2)
-    assert unknown == "Measured: 500 tokens/s (no plan); 0.00 h (no plan)."
+    assert unknown == "Measured: 500 tokens/s (no plan); 0.00 h for the whole training (no plan)."
+    half = comparison(made, tokens=made.all_tokens / 2, seconds=made.seconds / 2)
+    assert half.count("+0%") == 2, "the rest was read by an earlier start"
 
 
 def test_percentiles_are_of_the_data_set():

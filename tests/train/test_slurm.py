@@ -1,3 +1,4 @@
+import os
 import shlex
 import subprocess
 import sys
@@ -205,6 +206,33 @@ def test_a_dry_run_prints_script_and_settings_and_leaves_nothing(tmp_path):
     assert settings["sft"]["seed"] == 7
     assert settings["launcher"]["minutes"] == LauncherConfig().minutes
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
+
+
+def test_the_jobs_of_a_sweep_are_told_apart(tmp_path):
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    words = ("--multirun", "sft.seed=1,2", "launcher=slurm", "launcher.dry_run=true", "data.path=rows.jsonl")
+    done = subprocess.run(
+        [sys.executable, "-m", "train", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(compose.HOME)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    names = [option for option in options(done.stdout) if option.startswith("--job-name=")]
+    assert len(names) == len(set(names)) == 2
+    folders = [line.partition("=")[2] for line in done.stdout.splitlines() if line.startswith("run=")]
+    assert [Path(folder).name for folder in folders] == ["TIME", "TIME_2"]
+
+
+def test_a_job_that_is_not_what_was_planned_is_told(config):
+    eight = "hardware=h100x8"
+    assert slurm.other_gpus(config()) is None, "nothing was planned"
+    assert slurm.other_gpus(config(eight, "launcher=single_node")) is None
+    sentence = slurm.other_gpus(config(eight))
+    assert "8 GPUs (8x H100 80GB), but this job starts 1 process: ask for as many" in sentence
+    four = slurm.other_gpus(config(eight, "launcher=multi_node", "parallel.nodes=4"))
+    assert "starts 32 processes" in four
 
 
 def test_a_profile_of_ones_own_is_found_here_and_by_the_job(tmp_path):

@@ -15,6 +15,7 @@ ROWS = [
     {"student": "base", "solved": 0, "tasks": 60, "pass@1": 0.0, "low": 0.0, "high": 0.06},
     {"student": "student", "solved": 48, "tasks": 60, "pass@1": 0.8, "low": 0.68, "high": 0.89},
 ]
+SAMPLES = [{"id": "a", "tokens": 3, "trained": 1, "text": "read {+written+}"}]
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +73,7 @@ def read_back(run: Path) -> tuple[list[str], list[dict], dict, dict]:
 def track(config: TrainConfig, steps: range) -> RunDirectory:
     run = RunDirectory(config)
     with Tracker(run, config.tracking, settings_of(config)) as tracker:
+        tracker.show_samples(SAMPLES)
         for step in steps:
             tracker.log(step, {"train/loss": 1 / step})
         tracker.summarise(ROWS)
@@ -94,6 +96,12 @@ def test_offline_file_holds_what_was_logged(tmp_path, capfd):
     assert table["data"][1] == list(ROWS[1].values())
     assert config["sft"]["epochs"] == 3.0
     assert config["data_sha256"] == run.digests
+    assert config["commit"] == run.commit
+    assert config["normaliser"] and config["hardware"]["cpu"] and config["software"]["python"]
+    files = next(run.path.glob("wandb/offline-*/files"))
+    samples = [json.loads(path.read_text()) for path in files.rglob("samples*.table.json")]
+    assert [table["data"] for table in samples] == [[list(SAMPLES[0].values())]]
+    assert json.loads((run.path / "samples.jsonl").read_text()) == SAMPLES[0]
     assert capfd.readouterr() == ("", "")
 
 
