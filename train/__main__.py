@@ -50,6 +50,9 @@ def main() -> None:
             raise
         _fail(str(error) if isinstance(error, TerminalLegoError) else compose.explain(error))
     except Stopped as stopped:
+        from train import processes
+
+        processes.wait()  # srun kills the others as soon as one has left with this status
         raise SystemExit(stopped.status) from None
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None

@@ -28,6 +28,9 @@ GRACE = 20.0
 NO_FAILURE = (0, REQUEUE, INTERRUPTED)
 """Statuses of a process that ended as it should, which the others will do too in their time."""
 
+CRASH = 1
+"""Status of a process that ended with a traceback; one that told an error in a sentence has 2."""
+
 TAIL = 30
 """Lines shown of a failed process that is not the main one; all are in `LOGS`."""
 
@@ -83,7 +86,8 @@ def run(command: Sequence[str], count: int, logs: Path) -> int:
     """Runs `command` in `count` processes of this machine that can find each other, and waits for all.
 
     Signals to stop are passed on to each of them. When the main one (rank 0) fails, the others are killed;
-    when another fails, the rest have `GRACE` to end by themselves. Only the main one writes to the screen.
+    when another fails, the rest have `GRACE` to end by themselves. Only the main one writes to the screen;
+    of one that failed before it, the end of the log is shown.
 
     Returns:
         The main process's status; if that was 0 or a signal's death, of the one that failed first, 128 + n
@@ -127,10 +131,10 @@ def run(command: Sequence[str], count: int, logs: Path) -> int:
     if first is None:
         return 0
     main_status = started[0].returncode
-    if main_status > 0:  # it has said what is wrong
-        return main_status
-    if first:
+    if first and main_status <= CRASH:  # which says at most that the other is gone
         _show(logs / f"{first}.log", first, started[first].returncode)
+    if main_status > 0:
+        return main_status
     status = started[first].returncode
     return 128 - status if status < 0 else status
 

@@ -76,7 +76,7 @@ def sft(
         throughput: knows what the tokens per second mean for the hardware; None for tokens alone.
 
     Raises:
-        StudentError: the model cannot be loaded, or the loss is no longer a number.
+        StudentError: the model cannot be loaded, the loss is no longer a number, or the disk is full.
         ConfigError: this machine cannot do what was asked, or the checkpoints are of another training.
         Stopped: a signal asked to stop; the checkpoint is written.
     """
@@ -95,22 +95,23 @@ def sft(
     checkpoint = checkpoints.newest(plan.folder)
     if checkpoint is not None:
         checkpoints.refuse_another(checkpoint, plan.identity)
-    state, measured = checkpoints.final_state(checkpoint), Measured()
-    if state is None:
-        state, measured = _train(plan, checkpoint, on_log, throughput or Throughput())
-    checkpoint = checkpoints.newest(plan.folder)
-    if processes.is_main():
-        assert checkpoint is not None  # the trainer saves one at its last step
-        model.save(checkpoint, folder, student, tuning, tokenizer)
-        losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
-        figures = {
-            "steps": state.global_step,
-            "tokens": round(state.global_step / plan.steps_per_epoch * plan.trained_tokens),
-            "loss": losses[-1],
-            "engine": checkpoints.identity(checkpoint)["engine"],
-            "measured": asdict(measured),
-        }
-        write_json(folder / OUTCOME, figures)
+    with checkpoints.told_when_full(plan.folder):
+        state, measured = checkpoints.final_state(checkpoint), Measured()
+        if state is None:
+            state, measured = _train(plan, checkpoint, on_log, throughput or Throughput())
+        checkpoint = checkpoints.newest(plan.folder)
+        if processes.is_main():
+            assert checkpoint is not None  # the trainer saves one at its last step
+            model.save(checkpoint, folder, student, tuning, tokenizer)
+            losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
+            figures = {
+                "steps": state.global_step,
+                "tokens": round(state.global_step / plan.steps_per_epoch * plan.trained_tokens),
+                "loss": losses[-1],
+                "engine": checkpoints.identity(checkpoint)["engine"],
+                "measured": asdict(measured),
+            }
+            write_json(folder / OUTCOME, figures)
     processes.wait()
     return _outcome(folder)
 

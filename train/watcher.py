@@ -74,6 +74,11 @@ def watcher(
                 if "grad_norm" in logs:
                     self._clipping.add(logs["grad_norm"])
 
+        def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if start and state.global_step == start:
+                # Again: the trainer did before its loader drew a number, and dropout would go on elsewhere.
+                trainer._load_rng_state(str(plan.folder / f"checkpoint-{start}"))
+
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
             if "loss" not in logs:
                 return

@@ -43,13 +43,20 @@ def start(tmp_path):
         "TORCH_EXTENSIONS_DIR": str(tmp_path / "folder"),
     }
 
+    started = []
+
     def begin() -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-c", COMPILING, str(tmp_path / "seven.cpp"), str(tmp_path / "built")]
-        return subprocess.Popen(
-            command, cwd=ROOT, env=environment, start_new_session=True, stderr=subprocess.PIPE
-        )
+        with (tmp_path / "said").open("wb") as said:
+            begun = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True, stderr=said)
+        started.append(begun)
+        return begun
 
-    return begin
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @pytest.mark.slow
@@ -58,13 +65,13 @@ def test_a_process_killed_while_it_compiles_holds_nobody_up(start, tmp_path):
     (tmp_path / "built" / "lock").touch()  # of a program that knows nothing of this
     killed = start()
     while not (tmp_path / "begun").exists():
-        assert killed.poll() is None, killed.stderr.read()
+        assert killed.poll() is None, (tmp_path / "said").read_text()
         os.sched_yield()
     os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate()
+    killed.wait()
     (tmp_path / "slow").unlink()
-    _, errors = start().communicate()
-    assert (tmp_path / "built" / "seven.so").exists(), errors
+    assert start().wait() == 0, (tmp_path / "said").read_text()
+    assert (tmp_path / "built" / "seven.so").exists()
 
 
 HOLDING = """

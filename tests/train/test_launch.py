@@ -135,6 +135,20 @@ def test_what_the_main_process_says_is_not_said_twice(tmp_path, capfd):
     assert capfd.readouterr().err == "error: told by 0\n"
 
 
+def test_who_failed_first_is_shown_though_the_main_process_crashed_for_it(tmp_path, capfd):
+    body = """
+        if rank == 1:
+            print("error: no room")
+            raise SystemExit(2)
+        time.sleep(1)
+        raise RuntimeError("connection closed")
+        """
+    assert launch.run(script(tmp_path, body), 2, tmp_path / "logs") == 1
+    shown = capfd.readouterr().err
+    assert "RuntimeError: connection closed" in shown
+    assert shown.endswith("error: no room\n")
+
+
 def test_no_process_outlives_a_killed_launcher(tmp_path):
     body = """
         (here / f"draft-{rank}").write_text(str(os.getpid()))

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -24,7 +23,6 @@ from train.parallel import check_engine, deepspeed_settings, engine_asked, refus
 from train.scale_config import ParallelConfig
 
 ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("TERMINAL_LEGO_KILLS", 3))
 LORA = {"method": "lora", "rank": 4, "alpha": 8}
 ZERO3 = {"engine": "zero3"}
 TWICE = {"batch_size": 2}
@@ -214,23 +212,6 @@ def stop_one(training: Training, count: int, asked: dict, number: int) -> None:
     assert starting.returncode == REQUEUE
     assert 2 <= max(training.logged) < together.STEPS
     assert not (training.folder / "student" / "outcome.json").exists()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(-(-KILLS // 3)))
-def test_kills_leave_no_trace(seed, trained, base, tmp_path, monkeypatch):
-    """Three kills at random moments; each comes within a third of what a whole training does."""
-    monkeypatch.setattr(launch, "GRACE", 0.0)
-    straight = trained("ddp")
-    chance = random.Random(seed)
-    training = Training(tmp_path / "run", base)
-    asked = TRAININGS["ddp"][1] | {"sft": TWICE | {"save_steps": 1}}
-    for _ in range(3):
-        rank = chance.randrange(2)
-        events = int((straight.folder / f"events-{rank}").read_text())
-        assert training.start(2, asked | {"kill": [rank, chance.randrange(1, events // 3)]}) != 0
-    assert training.start(2, asked) == 0
-    assert_same(training, straight)
 
 
 def test_an_engine_that_fell_back_ends_the_run(monkeypatch):

@@ -5,26 +5,21 @@ FOLDER/student, what was logged to FOLDER/logged.jsonl; the exit status is that 
 SETTINGS may say more:
 
     hold: a step. When it is logged, FOLDER/held appears and the main process waits for FOLDER/go.
-    kill: [rank, n]. That process kills itself at the n-th of Python's audit events in its training: files are
-        opened, moved, imported, so this can be in the middle of a step or of a checkpoint. Their number in a
-        start that was not killed is in FOLDER/events-<rank>.
 """
 
 import json
 import os
-import signal
 import sys
 from array import array
 from pathlib import Path
 
 import torch
 from transformers import AutoTokenizer, Qwen3Config, Qwen3ForCausalLM
-from trl import SFTTrainer
 
 from terminal_lego.errors import TerminalLegoError
 from terminal_lego.json_files import append_line
 from terminal_lego.rendering.example import Example
-from train import processes, trainer
+from train import processes
 from train.config import SftConfig, StudentConfig
 from train.interruption import Stopped
 from train.scale_config import ParallelConfig, TuningConfig
@@ -79,29 +74,7 @@ def settings(**changed: object) -> SftConfig:
     return SftConfig(**given | changed)
 
 
-class Events:
-    """Counts audit events from when the trainer is made, and is fatal at one of them."""
-
-    def __init__(self, fatal: int | None) -> None:
-        self.count, self.fatal = 0, fatal
-        make = trainer.make
-
-        def make_and_listen(*given: object, **more: object) -> SFTTrainer:
-            made = make(*given, **more)
-            sys.addaudithook(self.hear)
-            return made
-
-        trainer.make = make_and_listen
-
-    def hear(self, name: str, values: tuple) -> None:
-        self.count += 1
-        if self.count == self.fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
 def main(folder: Path, asked: dict) -> None:
-    rank, fatal = asked.get("kill", (None, None))
-    events = Events(fatal if rank == processes.rank() else None)
     (folder / f"pid-{processes.rank()}").write_text(str(os.getpid()))
     student = StudentConfig(asked["base"], **{"precision": "fp32"} | asked.get("student", {}))
 
@@ -122,7 +95,6 @@ def main(folder: Path, asked: dict) -> None:
         parallel=ParallelConfig(**asked.get("parallel", {})),
         on_log=on_log,
     )
-    (folder / f"events-{processes.rank()}").write_text(str(events.count))
 
 
 if __name__ == "__main__":
