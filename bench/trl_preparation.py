@@ -1,20 +1,14 @@
 """The peer: how TRL's SFTTrainer turns `messages` into ids and labels."""
 
 import time
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.corpus import Corpus
-from bench.tokenizer import END, START, load, spread
+from bench.tokenizer import load, spread
 
-TEMPLATE = (
-    "{% for message in messages %}"
-    f"{START}{{{{ message.role }}}}\n"
-    "{% if message.role == 'assistant' %}"
-    f"{{% generation %}}{{{{ message.content }}}}{END}{{% endgeneration %}}"
-    f"{{% else %}}{{{{ message.content }}}}{END}{{% endif %}}"
-    "\n{% endfor %}"
-)
+TEMPLATE = Path(__file__).parent / "chatml_marked.jinja"
 """As ours, with marks around what the model writes."""
 
 
@@ -34,7 +28,7 @@ def prepare(corpus: Corpus, processes: int, sample: int) -> tuple[float, int, in
             return prepared
 
     tokenizer = load(corpus)
-    tokenizer.chat_template = TEMPLATE
+    tokenizer.chat_template = TEMPLATE.read_text(encoding="utf-8")
     tiny = Qwen2Config(
         vocab_size=len(tokenizer),
         hidden_size=16,

@@ -55,7 +55,8 @@ def test_what_is_missing_is_no_figure(made):
 @pytest.mark.slow
 def test_every_figure_comes_out(made, monkeypatch, capsys):
     monkeypatch.setattr(tokenizer, "VOCABULARY", 1000)
-    main(["--folder", str(made.folder), "--trajectories", str(SIZE), "--sample", "8", "--rounds", "1"])
+    sizes = ["--trajectories", str(SIZE), "--sample", "8", "--rounds", "1"]
+    main(["--only", "data", "--folder", str(made.folder), *sizes])
     printed = capsys.readouterr().out
     rows = [line.strip("| ").split(" | ") for line in printed.splitlines() if line.startswith("| ")]
     named = {cells[0] for cells in rows}
