@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench import data_report, training_report
+from bench.measuring import processor
 
 PARTS = ("data", "training")
 LIBRARIES = ("tokenizers", "transformers", "trl", "datasets", "pyarrow", "torch")
@@ -40,7 +41,7 @@ def _report(chosen: argparse.Namespace, folder: Path, cores: int) -> Iterator[st
     yield f"# {datetime.now(UTC):%Y-%m-%d}"
     yield ""
     yield (
-        f"{_processor()}, {cores} cores, {platform.system()} {platform.release()}, Python "
+        f"{processor()}, {cores} cores, {platform.system()} {platform.release()}, Python "
         f"{platform.python_version()}, {', '.join(f'{name} {version(name)}' for name in LIBRARIES)}; "
         f"load at the start {os.getloadavg()[0]:.1f}; {chosen.rounds} rounds."
     )
@@ -49,16 +50,6 @@ def _report(chosen: argparse.Namespace, folder: Path, cores: int) -> Iterator[st
         yield from data_report.report(folder, chosen.trajectories, chosen.sample, cores, chosen.rounds)
     if chosen.only != "data":
         yield from training_report.report(folder / "training", cores, chosen.rounds)
-
-
-def _processor() -> str:
-    try:
-        facts = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    return next(
-        (line.split(": ", 1)[1] for line in facts if line.startswith("model name")), platform.machine()
-    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import platform
 import statistics
 import threading
 import time
@@ -117,3 +118,13 @@ def _resident(process: int) -> int:
         return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * _PAGE
     except (OSError, IndexError):
         return 0
+
+
+def processor() -> str:
+    try:
+        facts = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine()
+    return next(
+        (line.split(": ", 1)[1] for line in facts if line.startswith("model name")), platform.machine()
+    )

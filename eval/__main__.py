@@ -4,8 +4,6 @@ python -m eval student=<folder or name> tasks=<folder>
 """
 
 import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hydra
@@ -16,9 +14,7 @@ from eval.config import EvaluationConfig
 from terminal_lego.errors import ConfigError, TerminalLegoError
 
 if TYPE_CHECKING:
-    from eval.evaluate import EvaluationResult
-    from terminal_lego.harness.agents import Agent
-    from terminal_lego.harness.clients import ChatClient
+    from eval.result import EvaluationResult
 
 HYDRA = {
     "run": {"dir": "."},  # the job directory is ours to write
@@ -48,10 +44,7 @@ def main(composed: DictConfig) -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print(
-            f"stopped: the same command with job_dir={config.job_dir} runs the missing trials",
-            file=sys.stderr,
-        )
+        print("stopped: the same command runs the missing trials", file=sys.stderr)
         sys.exit(130)
 
 
@@ -66,57 +59,53 @@ def read_config(composed: DictConfig) -> EvaluationConfig:
 def run(config: EvaluationConfig) -> "EvaluationResult":
     from rich.console import Console
 
+    from eval.account import result_lines
     from eval.compare import comparison_lines, comparison_table
-    from eval.evaluate import evaluate
-    from terminal_lego.task import find_tasks
 
-    tasks = find_tasks(config.tasks)
-    name = Path(config.student).name if config.student else config.agent
-    group_of = {task.name: str(task.config.metadata.get(config.group_by, "none")) for task in tasks}
-    result = evaluate(
-        name,
-        tasks,
-        agent_maker(config),
-        config.job_dir,
-        attempts=config.attempts,
-        concurrency=config.concurrency,
-        groups=group_of.__getitem__ if set(group_of.values()) != {"none"} else None,
-    )
-    OmegaConf.save(OmegaConf.structured(config), Path(config.job_dir, "evaluation.yaml"))
+    result = evaluate_or_load(config)
     console = Console()
-    console.print(comparison_table({name: result}))
-    for line in comparison_lines({name: result}):
-        console.print(line, markup=False, soft_wrap=True)
-    console.print(f"Trials and results: {config.job_dir}", markup=False, soft_wrap=True)
+    console.print(comparison_table({result.name: result}))
+    for line in [*comparison_lines({result.name: result}), *result_lines(result)]:
+        console.print(line, markup=False, soft_wrap=True, highlight=False)
     return result
 
 
-def agent_maker(config: EvaluationConfig) -> "Callable[[], Agent]":
-    """What makes one agent per trial; a student in this process is loaded once, here."""
-    if config.agent == "oracle":
-        from terminal_lego.harness.agents.oracle import Oracle
+def evaluate_or_load(config: EvaluationConfig) -> "EvaluationResult":
+    """Runs what is missing; a model is loaded only when something is."""
+    from eval.agents import Plan
+    from eval.evaluate import evaluate, write_result
+    from eval.jobs import lost_trials, score_job
+    from eval.manifest import manifest_of, open_manifest
+    from eval.shards import shard_folder
+    from terminal_lego.harness.record import TrialSettings
+    from terminal_lego.json_files import write_whole
+    from terminal_lego.task import find_tasks
 
-        return Oracle
-    if config.agent == "nop":
-        from terminal_lego.harness.agents.nop import Nop
-
-        return Nop
-    from terminal_lego.harness.agents.terminus2 import Terminus2
-    from terminal_lego.harness.profile import Profile
-
-    profile = Profile.load(config.profile) if config.profile else Profile.native()
-    client = chat_client(config)
-    return lambda: Terminus2(client, profile, config.max_turns)
-
-
-def chat_client(config: EvaluationConfig) -> "ChatClient":
-    if config.base_url:
-        from terminal_lego.harness.clients.openai_compatible import OpenAICompatibleClient
-
-        return OpenAICompatibleClient(config.student, config.base_url, api_key_env=config.api_key_env)
-    from terminal_lego.harness.clients.local_transformers import LocalStudent
-
-    return LocalStudent(config.student, max_new_tokens=config.max_new_tokens)
+    tasks = find_tasks(config.tasks)
+    plan = Plan(config)
+    group_of = {task.name: str(task.config.metadata.get(config.group_by, "none")) for task in tasks}
+    groups = group_of.__getitem__ if set(group_of.values()) != {"none"} else None
+    settings = TrialSettings(timeout_multiplier=config.timeout_multiplier)
+    job_dir = config.folder / shard_folder(config.shard) if config.shard else config.folder
+    described = {"conditions": plan.conditions, "groups": groups, "shard": config.shard}
+    manifest = manifest_of(config.name, tasks, plan.describe(), config.attempts, settings, **described)
+    open_manifest(job_dir, manifest)
+    write_whole(job_dir / "evaluation.yaml", OmegaConf.to_yaml(OmegaConf.structured(config)))
+    if not lost_trials(job_dir, manifest):
+        return write_result(score_job(job_dir, manifest))
+    with plan.opened(job_dir) as make_agent:
+        return evaluate(
+            config.name,
+            tasks,
+            make_agent,
+            job_dir,
+            attempts=config.attempts,
+            concurrency=config.concurrency,
+            settings=settings,
+            retries=config.retries,
+            retry_on=config.retry_on,
+            **described,
+        )
 
 
 if __name__ == "__main__":

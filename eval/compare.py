@@ -1,14 +1,26 @@
-"""Several students on the same tasks, side by side. The first one evaluated is the baseline."""
+"""Several students on the same tasks, side by side. The first one is the baseline.
 
+python -m eval.compare JOB_A JOB_B
+"""
+
+import argparse
 import math
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from eval.evaluate import EvaluationResult
-from eval.statistics import Estimate, paired_difference
+from eval.account import percent
+from eval.jobs import score_job
+from eval.manifest import differences, read_manifest
+from eval.paired import Comparison, compare, task_gaps
+from eval.result import EvaluationResult
+from terminal_lego.errors import ConfigError, TerminalLegoError
 
 Results = Mapping[str, EvaluationResult | None]
 
@@ -21,7 +33,7 @@ def comparison_table(results: Results) -> Table:
     headings = [
         "solved in any trial" if several else "solved",
         "pass@1 [95 %]",
-        "excl. errors",
+        "excl. errors [95 %]",
         "errors",
     ]
     table = Table(
@@ -32,7 +44,7 @@ def comparison_table(results: Results) -> Table:
     )
     table.add_column("student", overflow="fold")
     for heading in headings + groups:
-        table.add_column(Text(heading), justify="right", no_wrap=heading.startswith("pass@1"))
+        table.add_column(Text(heading), justify="right", no_wrap="[95 %]" in heading)
     for name, result in results.items():
         cells = _cells(result, groups) if result else ["not evaluated"]
         table.add_row(*(Text(cell) for cell in [name, *cells]))
@@ -54,15 +66,75 @@ def comparison_lines(results: Results) -> list[str]:
         return lines
     (baseline, first), *others = done.items()
     for name, result in others:
-        difference = paired_difference(result.rewards_by_task(), first.rewards_by_task())
-        lines.append(f"{name} - {baseline}: {_points(difference)}.")
+        strict = compare(result.rewards_by_task(), first.rewards_by_task())
+        lines.append(f"{name} - {baseline}: {_points(strict)}.")
+        if result.infrastructure_errors or first.infrastructure_errors:
+            valid = compare(result.valid_rewards_by_task(), first.valid_rewards_by_task())
+            lines.append(f"{name} - {baseline} excl. errors: {_points(valid)}.")
         lines += _caveats(name, result, baseline, first)
     return lines
 
 
-def percent(value: float) -> str:
-    """A share as people read it; NaN stays visible."""
-    return _number(value) if math.isnan(value) else f"{_number(value)} %"
+def task_table(results: Mapping[str, EvaluationResult]) -> Table:
+    """The tasks on which a student did other than the first one; mean reward of each, errors as zeros."""
+    rewards = {name: result.rewards_by_task() for name, result in results.items()}
+    baseline, *others = rewards
+    gaps = [task_gaps(rewards[name], rewards[baseline]) for name in others]
+    tasks = sorted({task for of_student in gaps for task, gap in of_student.items() if gap})
+    tasks.sort(key=lambda task: -sum(of_student.get(task, 0.0) for of_student in gaps))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("task", overflow="fold")
+    for name in rewards:
+        table.add_column(Text(name), justify="right")
+    for task in tasks:
+        means = [np.mean(of_task) if (of_task := rewards[name].get(task)) else math.nan for name in rewards]
+        table.add_row(Text(task), *(f"{mean:.2f}" for mean in means))
+    shared = set.union(*map(set, gaps))
+    table.add_row(f"{len(shared) - len(tasks)} others", *["equal"] * len(rewards))
+    return table
+
+
+def load_comparable(folders: Sequence[Path], *, force: bool = False) -> dict[str, EvaluationResult]:
+    """The results of jobs by name, by folder where names are equal.
+
+    Raises:
+        ConfigError: a folder is not an evaluation, or measured something else than the first one.
+    """
+    manifests = {folder: read_manifest(folder) for folder in folders}
+    first, *others = folders
+    for other in others:
+        differing = differences(manifests[first], manifests[other])
+        if differing and not force:
+            raise ConfigError(
+                f"{other} and {first} were evaluated under another {', '.join(differing)}: their figures "
+                "do not compare; evaluate under equal conditions, or add --force."
+            )
+    names = [manifest["name"] for manifest in manifests.values()]
+    are_names = len(set(names)) == len(names)
+    return {
+        name if are_names else str(folder): score_job(folder, manifest)
+        for name, (folder, manifest) in zip(names, manifests.items(), strict=True)
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser("python -m eval.compare", description="Compare jobs on the same tasks.")
+    parser.add_argument("jobs", nargs="+", type=Path, metavar="JOB", help="folder of a job; first: baseline")
+    parser.add_argument("--force", action="store_true", help="compare what was measured differently, too")
+    options = parser.parse_args(arguments)
+    folders = list(dict.fromkeys(options.jobs))
+    if len(folders) < 2:
+        parser.error("give two jobs or more")
+    try:
+        results = load_comparable(folders, force=options.force)
+    except TerminalLegoError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    console = Console()
+    console.print(comparison_table(results), task_table(results))
+    for line in comparison_lines(results):
+        console.print(line, markup=False, soft_wrap=True, highlight=False)
+    return 0
 
 
 def _number(value: float) -> str:
@@ -71,21 +143,25 @@ def _number(value: float) -> str:
 
 def _cells(result: EvaluationResult, groups: list[str]) -> list[str]:
     low, high = result.interval
+    valid_low, valid_high = result.interval_without_infrastructure_errors
+    valid = percent(result.pass_at_1_without_infrastructure_errors)
     per_group = [result.per_group.get(group) for group in groups]
     return [
         f"{result.solved}/{result.tasks}",
         f"{percent(result.pass_at_1)} [{_number(low)}, {_number(high)}]",
-        percent(result.pass_at_1_without_infrastructure_errors),
+        f"{valid} [{_number(valid_low)}, {_number(valid_high)}]",
         str(result.infrastructure_errors),
         *(f"{score['solved']}/{score['tasks']}" if score else "-" for score in per_group),
     ]
 
 
-def _points(difference: Estimate) -> str:
+def _points(comparison: Comparison) -> str:
+    difference = comparison.difference
     if math.isnan(difference.low):
         return difference.method
     value, low, high = (100 * x for x in (difference.value, difference.low, difference.high))
-    return f"{value:+.1f} points of pass@1, between {low:+.1f} and {high:+.1f} ({difference.method})"
+    interval = f"{value:+.1f} points of pass@1, between {low:+.1f} and {high:+.1f} ({difference.method})"
+    return f"{interval}, p = {comparison.p_value:.2g} ({comparison.p_method})"
 
 
 def _caveats(name: str, result: EvaluationResult, baseline: str, first: EvaluationResult) -> list[str]:
@@ -94,3 +170,7 @@ def _caveats(name: str, result: EvaluationResult, baseline: str, first: Evaluati
     if not differing:
         return []
     return [f"Careful: {name} and {baseline} were not evaluated under the same {', '.join(differing)}."]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,6 +14,7 @@ from rich.table import Table
 from terminal_lego.harness.record import TrialResult
 
 PLAIN_SECONDS = 10.0
+LOST = "infrastructure errors"
 
 
 class Progress:
@@ -26,7 +27,7 @@ class Progress:
         self.name = name
         self.total = total
         self._console = console or Console(stderr=True)
-        self._counts: Counter[str] = Counter()
+        self._outcomes: dict[str, str] = {}
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._started = time.monotonic()
@@ -57,12 +58,10 @@ class Progress:
                 self._print_line()
 
     def add(self, trial: TrialResult) -> None:
+        """Count a trial; one that ran before counts as it ended now."""
+        solved = "solved" if (trial.reward or 0.0) >= 1 else "not solved"
         with self._lock:
-            self._counts["done"] += 1
-            if trial.is_infrastructure_error:
-                self._counts["infrastructure errors"] += 1
-            elif trial.reward is not None and trial.reward >= 1:
-                self._counts["solved"] += 1
+            self._outcomes[trial.trial_name] = LOST if trial.is_infrastructure_error else solved
 
     def table(self) -> Table:
         table = Table(box=None, pad_edge=False)
@@ -78,15 +77,17 @@ class Progress:
 
     def _cells(self) -> dict[str, str]:
         with self._lock:
-            counts = Counter(self._counts)
+            counts = Counter(self._outcomes.values())
+        done, judged = counts.total(), counts.total() - counts[LOST]
         minutes = (time.monotonic() - self._started) / 60
-        rate = (counts["done"] - self._kept) / minutes if minutes else 0.0
-        left = (self.total - counts["done"]) / rate * 60 if rate else math.inf
+        rate = (done - self._kept) / minutes if minutes else 0.0
+        left = (self.total - done) / rate * 60 if rate else math.inf
         return {
             "student": self.name,
-            "trials": f"{counts['done']}/{self.total}",
+            "trials": f"{done}/{self.total}",
             "solved": str(counts["solved"]),
-            "infrastructure errors": str(counts["infrastructure errors"]),
+            "of those judged": f"{100 * counts['solved'] / judged:.0f} %" if judged else "?",
+            LOST: str(counts[LOST]),
             "trials/min": f"{rate:.1f}",
             "left": _clock(left),
         }

@@ -2,6 +2,16 @@
 
 Trials of one task resemble each other, so a task, not a trial, is the unit that is resampled. Where an
 interval cannot be given the bounds are NaN and `Estimate.method` says why.
+
+Which interval holds what it promises was simulated: 2,000 benchmarks for each of 1 and 5 trials per task,
+task difficulties from four beta distributions with means 0.09 to 0.5, true differences of 0 to 0.1.
+Shares of nominal 95 % intervals that held the truth:
+
+    tasks                                  8           15           29 to 89
+    mean, plain percentile bootstrap    83 to 97 %   86 to 97 %   91 to 96 %
+    mean, as chosen here                93 to 97 %   94 to 97 %   93 to 97 %
+    difference, plain bootstrap         76 to 92 %   88 to 95 %   93 to 95 %
+    difference, as chosen here          94 to 98 %   95 to 96 %   94 to 96 %
 """
 
 import math
@@ -15,6 +25,8 @@ from terminal_lego.errors import ConfigError
 
 RESAMPLES = 10_000
 BATCH_CELLS = 4_000_000  # keeps one batch of resamples near 32 MB whatever the number of tasks
+FEW_TASKS = 30  # resampling fewer than these shows too little of what other tasks would have given
+FEW_OUTCOMES = 5  # nor does it with fewer solved, or unsolved, tasks than these
 
 Rewards = Mapping[str, Sequence[float]]
 
@@ -70,28 +82,35 @@ def pass_at_k(successes: Sequence[int], trials: Sequence[int], k: int) -> float:
 def mean_interval(rewards_by_task: Rewards, level: float = 0.95, seed: int = 0) -> Estimate:
     """Mean over tasks of each task's mean reward, with an interval for other tasks of the same kind.
 
-    Tasks without a trial do not count. One 0/1 trial per task: Wilson score interval. Otherwise: percentile
-    bootstrap of whole tasks; its 95 % covers 94 to 96 % from 15 tasks on, about 90 % at 8 tasks (simulated).
-    When all tasks score the same, resampling shows no spread and `_unanimous` is used.
+    Tasks without a trial do not count. One 0/1 trial per task: Wilson score interval. Several: bootstrap
+    of whole tasks; where tasks, solved ones or unsolved ones are few, Wilson's formula with the number of
+    tasks that would show this spread, after Korn and Graubard 1998. All tasks alike: `_unanimous`.
     """
     means = _task_means(rewards_by_task)
     tasks = len(means)
     if tasks == 0:
         return _undefined(math.nan, "no interval: there is no task with a trial")
+    mean = float(means.mean())
     if all(len(rewards) <= 1 and set(rewards) <= {0, 1} for rewards in rewards_by_task.values()):
-        low, high = wilson(float(means.mean()), tasks, level)
-        return Estimate(
-            float(means.mean()), low, high, f"{level:.0%} Wilson score interval over {_count(tasks)}"
-        )
+        method = f"{level:.0%} Wilson score interval over {_count(tasks)}"
+        return Estimate(mean, *wilson(mean, tasks, level), method)
     if np.ptp(means) == 0:
-        return _unanimous(float(means[0]), tasks, (0.0, 1.0), level)
-    low, high = _bootstrap(means, level, seed)
+        return _unanimous(mean, tasks, (0.0, 1.0), level)
+    is_share = means.min() >= 0 and means.max() <= 1
+    if is_share and (tasks < FEW_TASKS or min(mean, 1 - mean) * tasks < FEW_OUTCOMES):
+        method = f"{level:.0%} Wilson score interval over {_count(tasks)}, trials kept with their task"
+        return Estimate(mean, *_clustered_wilson(means, level), method)
+    if tasks < FEW_TASKS:
+        return Estimate(mean, *_student(means, level), f"{level:.0%} Student interval over {_count(tasks)}")
     method = f"{level:.0%} bootstrap over {_count(tasks)}, trials kept with their task"
-    return Estimate(float(means.mean()), low, high, method)
+    return Estimate(mean, *_bootstrap(means, level, seed), method)
 
 
 def paired_difference(a_by_task: Rewards, b_by_task: Rewards, level: float = 0.95, seed: int = 0) -> Estimate:
-    """Mean of a - b over the tasks that both tried, with a bootstrap of those pairs."""
+    """Mean of a - b over the tasks that both tried, with a bootstrap of those pairs.
+
+    Of few pairs Student's interval is given: resampling those covers too little.
+    """
     shared = sorted(task for task in a_by_task if a_by_task[task] and b_by_task.get(task))
     if not shared:
         return _undefined(math.nan, "no difference: there is no task that both tried")
@@ -99,9 +118,13 @@ def paired_difference(a_by_task: Rewards, b_by_task: Rewards, level: float = 0.9
     gaps = a - b
     if np.ptp(gaps) == 0:
         return _unanimous(float(gaps[0]), len(shared), (-1.0, 1.0), level)
-    low, high = _bootstrap(gaps, level, seed)
+    is_few = len(shared) < FEW_TASKS
+    low, high = _student(gaps, level) if is_few else _bootstrap(gaps, level, seed)
+    if min(a.min(), b.min()) >= 0 and max(a.max(), b.max()) <= 1:
+        low, high = max(low, -1.0), min(high, 1.0)
+    name = "paired Student interval" if is_few else "paired bootstrap"
     return Estimate(
-        float(gaps.mean()), low, high, f"{level:.0%} paired bootstrap over {_count(len(shared), 'shared ')}"
+        float(gaps.mean()), low, high, f"{level:.0%} {name} over {_count(len(shared), 'shared ')}"
     )
 
 
@@ -118,15 +141,49 @@ def score(
     )
 
 
-def wilson(share: float, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Wilson score interval (Wilson 1927) for a share of n independent outcomes."""
-    z = NormalDist().inv_cdf(0.5 + level / 2)
+    return _wilson(share, n, NormalDist().inv_cdf(0.5 + level / 2))
+
+
+def student_quantile(probability: float, freedom: int) -> float:
+    """Quantile above the median of Student's t distribution, by the series of Abramowitz and Stegun 26.7.5.
+
+    For a 95 % interval off by 1 % at 2 degrees of freedom, 0.1 % at 3.
+    """
+    if freedom == 1:
+        return math.tan(math.pi * (probability - 0.5))
+    z = NormalDist().inv_cdf(probability)
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return math.fsum(term / freedom**power for power, term in enumerate(terms))
+
+
+def _wilson(share: float, n: float, z: float) -> tuple[float, float]:
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     # At share 0 and 1 the exact end is 0 and 1; rounding can miss it by 1e-17.
     low = 0.0 if share == 0 else max(0.0, centre - half)
     high = 1.0 if share == 1 else min(1.0, centre + half)
     return low, high
+
+
+def _clustered_wilson(means: np.ndarray, level: float) -> tuple[float, float]:
+    """For task means that differ, within [0, 1]: as many tasks with one 0/1 trial have this variance."""
+    mean = float(means.mean())
+    effective = mean * (1 - mean) * (len(means) - 1) / float(means.var())
+    return _wilson(mean, effective, student_quantile(0.5 + level / 2, len(means) - 1))
+
+
+def _student(means: np.ndarray, level: float) -> tuple[float, float]:
+    error = float(means.std(ddof=1)) / math.sqrt(len(means))
+    half = student_quantile(0.5 + level / 2, len(means) - 1) * error
+    return float(means.mean()) - half, float(means.mean()) + half
 
 
 def _unanimous(value: float, tasks: int, bounds: tuple[float, float], level: float) -> Estimate:
@@ -147,17 +204,25 @@ def _unanimous(value: float, tasks: int, bounds: tuple[float, float], level: flo
 
 
 def _bootstrap(means: np.ndarray, level: float, seed: int) -> tuple[float, float]:
-    """Percentile interval of the mean over tasks drawn with replacement, `RESAMPLES` times."""
+    """Percentile interval of the mean over tasks drawn with replacement, `RESAMPLES` times.
+
+    The percentiles lie further out than the level asks, since resamples of n tasks vary like n - 1 of
+    them and the spread itself is estimated (Hesterberg 2015, 1411.5279, expanded percentile interval).
+    """
     rng = np.random.default_rng(seed)
     batch = max(1, BATCH_CELLS // len(means))
     sizes = [min(batch, RESAMPLES - start) for start in range(0, RESAMPLES, batch)]
     resampled = np.concatenate([rng.choice(means, (size, len(means))).mean(axis=1) for size in sizes])
-    low, high = np.quantile(resampled, [0.5 - level / 2, 0.5 + level / 2])
+    freedom = len(means) - 1
+    reach = math.sqrt(len(means) / freedom) * student_quantile(0.5 + level / 2, freedom)
+    tail = NormalDist().cdf(-reach)
+    low, high = np.quantile(resampled, [tail, 1 - tail])
     return float(low), float(high)
 
 
 def _task_means(rewards_by_task: Rewards) -> np.ndarray:
-    return np.array([np.mean(rewards) for rewards in rewards_by_task.values() if rewards], dtype=float)
+    # Not np.mean, which takes ten times as long for a few numbers.
+    return np.array([math.fsum(of_task) / len(of_task) for of_task in rewards_by_task.values() if of_task])
 
 
 def _undefined(value: float, reason: str) -> Estimate:

@@ -46,6 +46,10 @@ class EngineUnavailableError(TerminalLegoError, RuntimeError):
     """No Docker engine answers and none may be started."""
 
 
+class DiskFullError(TerminalLegoError, OSError):
+    """The disk that a job writes to has no room left."""
+
+
 class TrialError(TerminalLegoError, RuntimeError):
     """Something that ended a trial, or a phase of it."""
 
@@ -56,6 +60,22 @@ class InfrastructureError(TrialError):
 
 class SandboxError(InfrastructureError):
     """The container or the engine stopped answering."""
+
+
+class MemoryLimitExceededError(SandboxError):
+    """The container ran out of memory, and what the harness itself needed in it was killed."""
+
+
+class StorageLimitExceededError(SandboxError):
+    """The container wrote more than its task allows, and was killed for it."""
+
+
+class AddTestsDirError(SandboxError):
+    """The tests could not be copied into the container."""
+
+
+class DownloadVerifierDirError(SandboxError):
+    """What the verifier wrote could not be copied out of the container."""
 
 
 class CommandTimeoutError(InfrastructureError):
@@ -85,6 +105,10 @@ class SandboxBuildFailedError(InfrastructureError):
     """The image could not be built or found."""
 
 
+class StepSetupError(InfrastructureError):
+    """workdir/setup.sh of a step did not end with 0."""
+
+
 class AgentSetupError(InfrastructureError):
     """The terminal session could not be opened."""
 
@@ -95,6 +119,10 @@ class AgentSetupTimeoutError(InfrastructureError):
 
 class ModelUnavailableError(InfrastructureError):
     """The model's server did not answer after the retries."""
+
+
+class VerifierBootstrapError(InfrastructureError):
+    """The verifier could not fetch its tools and no test ran, whatever reward it wrote."""
 
 
 class VerifierTimeoutError(InfrastructureError):
@@ -123,3 +151,7 @@ class ContextLengthExceededError(TrialError):
 
 class OutputLengthExceededError(TrialError):
     """The reply was cut at the model's output limit."""
+
+
+class NonZeroAgentExitCodeError(TrialError):
+    """The agent is a program and failed; the verifier still runs and the reward counts."""

@@ -20,6 +20,10 @@ _STRUCTURE = re.compile(r'\\.|"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[{}]', re.DOTALL)
 _SHALLOW_OBJECT = re.compile(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 _SEPARATORS = re.compile(r"[\s:,]*")
 _SHOWN_WHOLE, _PREVIEW = 200, 100
+NEWLINE_WARNING = (
+    "{} should end with newline when followed by another command. "
+    "Otherwise the two commands will be concatenated together on the same line."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Command:
     Attributes:
         keystrokes: literal text, or exactly one tmux key name.
         duration: seconds to wait afterwards, as asked for; may be negative, infinite or NaN.
-        span: characters `[start, end)` of the command's JSON object in the raw reply.
+        span: characters `[start, end)` of the command's JSON object or XML element in the raw reply.
     """
 
     keystrokes: str
@@ -53,13 +57,18 @@ class _ReplyError(Exception):
     """The text of `Reply.error`, on its way up."""
 
 
-def parse_reply(text: str) -> Reply:
-    """Read a model's reply as Terminus-2 does, repairs included. Never raises."""
-    first = _parse(text)
+def parse_reply(text: str, *, warn_of_waits: bool = False) -> Reply:
+    """Read a model's reply as Terminus-2 does, repairs included. Never raises.
+
+    Args:
+        text: the raw reply.
+        warn_of_waits: ask for a newline after empty keystrokes too, as the reference did at first.
+    """
+    first = _parse(text, 0, warn_of_waits)
     if not first.error:
         return first
     for repair, repaired, offset in _repairs(text, first.error):
-        reply = _parse(repaired, offset)
+        reply = _parse(repaired, offset, warn_of_waits)
         if not reply.error:
             note = f"- AUTO-CORRECTED: {repair} - please fix this in future responses"
             return replace(reply, warning=f"{note}\n{reply.warning}" if reply.warning else note)
@@ -80,7 +89,7 @@ def _repairs(text: str, error: str) -> Iterator[tuple[str, str, int]]:
         return
 
 
-def _parse(text: str, offset: int = 0) -> Reply:
+def _parse(text: str, offset: int, warn_of_waits: bool) -> Reply:
     warnings: list[str] = []
     try:
         start, content = _extract(text, warnings)
@@ -90,18 +99,20 @@ def _parse(text: str, offset: int = 0) -> Reply:
         complete = complete.lower() in ("true", "1", "yes") if isinstance(complete, str) else bool(complete)
         commands: tuple[Command, ...] = ()
         try:
-            commands = _commands(data["commands"], spans, offset + start, warnings)
+            spans = [(offset + start + first, offset + start + end) for first, end in spans]
+            commands = _commands(data["commands"], spans, warnings, warn_of_waits)
         except _ReplyError as error:
             if not complete:
                 raise
             warnings.append(str(error))
     except _ReplyError as error:
-        return Reply(error=str(error), warning=_bullets(warnings))
+        return Reply(error=str(error), warning=bullets(warnings))
     analysis, plan = (value if isinstance(value, str) else "" for value in (data["analysis"], data["plan"]))
-    return Reply(commands, complete, "", _bullets(warnings), analysis, plan)
+    return Reply(commands, complete, "", bullets(warnings), analysis, plan)
 
 
-def _bullets(warnings: list[str]) -> str:
+def bullets(warnings: list[str]) -> str:
+    """Warnings as the model is shown them."""
     return "\n".join(f"- {warning}" for warning in warnings)
 
 
@@ -186,10 +197,10 @@ def _check_structure(data: dict[str, Any], content: str, warnings: list[str]) ->
 
 
 def _commands(
-    items: list[Any], spans: list[tuple[int, int]], offset: int, warnings: list[str]
+    items: list[Any], spans: list[tuple[int, int]], warnings: list[str], warn_of_waits: bool
 ) -> tuple[Command, ...]:
     commands = []
-    for number, (item, (start, end)) in enumerate(zip(items, spans, strict=True), 1):
+    for number, (item, span) in enumerate(zip(items, spans, strict=True), 1):
         name = f"Command {number}"
         if not isinstance(item, dict):
             raise _ReplyError(f"{name} must be an object")
@@ -201,12 +212,9 @@ def _commands(
         duration = _duration(item, name, warnings)
         if unknown := [key for key in item if key not in ("keystrokes", "duration")]:
             warnings.append(f"{name}: Unknown fields: {', '.join(unknown)}")
-        if keystrokes and number < len(items) and not keystrokes.endswith("\n"):
-            warnings.append(
-                f"{name} should end with newline when followed by another command. "
-                "Otherwise the two commands will be concatenated together on the same line."
-            )
-        commands.append(Command(keystrokes, duration, (offset + start, offset + end)))
+        if number < len(items) and not keystrokes.endswith("\n") and (keystrokes or warn_of_waits):
+            warnings.append(NEWLINE_WARNING.format(name))
+        commands.append(Command(keystrokes, duration, span))
     return tuple(commands)
 
 

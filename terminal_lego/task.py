@@ -1,15 +1,17 @@
 """A task directory in Terminal-Bench 2 layout: read, validate, write.
 
 task.toml  instruction.md  environment/  tests/test.sh  solution/solve.sh
+steps/<name>/{instruction.md, tests/, solution/, workdir/}    for a task of several steps
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -21,13 +23,26 @@ from terminal_lego.task_config import TaskConfig
 _CANARY = re.compile(r"\s*(<!--.*canary.*-->|#.*canary.*)\s*", re.IGNORECASE)
 
 
+BAKED = "baked.json"
+
+
 @dataclass(frozen=True)
 class Task:
-    """A valid task directory. `instruction` is the text the agent sees, without canary lines."""
+    """A valid task directory, or one step of it.
+
+    Attributes:
+        instruction: the text the agent sees, without canary lines; those of all steps where there are steps.
+        step: the name of the step that this is.
+        context: the folder the image is made from where that is not `environment/`.
+        baked: the image with the verifier's tools, when `terminal-lego tasks bake` made one.
+    """
 
     path: Path
     config: TaskConfig
     instruction: str
+    step: str = ""
+    context: Path | None = None
+    baked: str | None = None
 
     @property
     def name(self) -> str:
@@ -35,15 +50,39 @@ class Task:
 
     @property
     def environment(self) -> Path:
-        return self.path / "environment"
+        return self.context or self.path / "environment"
 
     @property
     def tests(self) -> Path:
-        return self.path / "tests"
+        """The folder with test.sh: the step's, where the step has one."""
+        return self._own("tests/test.sh").parent
 
     @property
     def solution(self) -> Path:
-        return self.path / "solution"
+        return self._own("solution/solve.sh").parent
+
+    @property
+    def workdir(self) -> Path | None:
+        """What a step adds to the working directory."""
+        folder = self.path / "steps" / self.step / "workdir"
+        return folder if self.step and folder.is_dir() else None
+
+    @cached_property
+    def steps(self) -> "tuple[Task, ...]":
+        """One task per `[[steps]]`; empty for a task without."""
+        return tuple(
+            replace(
+                self,
+                config=self.config.of_step(step),
+                instruction=_instruction(self.path / "steps" / step.name),
+                step=step.name,
+            )
+            for step in self.config.steps
+        )
+
+    def _own(self, name: str) -> Path:
+        own = self.path / "steps" / self.step / name
+        return own if self.step and own.is_file() else self.path / name
 
     @cached_property
     def checksum(self) -> str:
@@ -60,24 +99,25 @@ def read_task(path: str | Path) -> Task:
     """Read and validate one task directory.
 
     Raises:
-        TaskError: a file is missing or wrong, a link leads outside, or the task is multi-step or
-            for Windows, which cannot be run yet.
+        TaskError: a file is missing or wrong, a link leads outside, or the task is for Windows.
     """
     if not Path(path).is_dir():
         raise TaskError(f"{path} is not a folder; give a task's folder.")
     path = Path(path).resolve()
     config = _read_config(path / "task.toml")
-    if config.steps or config.environment.os == "windows":
-        kind = "[[steps]] (a multi-step task)" if config.steps else 'environment.os = "windows"'
-        raise TaskError(f"{path / 'task.toml'}: {kind} is not supported yet; leave this task out.")
+    if config.environment.os == "windows":
+        raise TaskError(f'{path / "task.toml"}: environment.os = "windows" cannot run here; leave it out.')
     if not config.environment.docker_image and not (path / "environment").is_dir():
         raise TaskError(f"{path}: add an environment/ folder or set environment.docker_image in task.toml.")
     _reject_escapes(path)
-    instruction = strip_canary(_read_text(path / "instruction.md"))
-    script = path / "tests" / "test.sh"
-    if not script.is_file() and config.verifier.environment_mode == "shared":
-        raise TaskError(f"{script} is missing; a task needs it to give a reward.")
-    return Task(path, config, instruction)
+    parts = [path / "steps" / step.name for step in config.steps] or [path]
+    instruction = "\n".join(_instruction(part) for part in parts)
+    task = Task(path, config, instruction, baked=_read_baked(path))
+    for part in task.steps or (task,):
+        script = part.tests / "test.sh"
+        if not script.is_file() and part.config.verifier.environment_mode == "shared":
+            raise TaskError(f"{script} is missing; a task needs it to give a reward.")
+    return task
 
 
 def find_tasks(path: str | Path) -> list[Task]:
@@ -110,7 +150,7 @@ def write_task(
     Args:
         path: a folder that does not exist yet, or is empty.
         config: task.toml; only what was set is written.
-        instruction: instruction.md.
+        instruction: instruction.md; not written for a task of several steps, whose `files` hold them.
         files: relative path to content; `*.sh` of tests and solution become executable, a path that
             ends in '/' is an empty folder.
 
@@ -124,7 +164,9 @@ def write_task(
         raise TaskError(f"{path} already exists; remove it or choose another place.")
     settings = config.model_dump(exclude_unset=True, exclude_none=True)
     settings = {"schema_version": config.schema_version} | settings
-    files = {**files, "task.toml": tomli_w.dumps(settings), "instruction.md": instruction}
+    files = {**files, "task.toml": tomli_w.dumps(settings)}
+    if not config.steps:
+        files["instruction.md"] = instruction
     partial = path.with_name(f".{path.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -141,14 +183,29 @@ def write_task(
 
 
 def strip_canary(text: str) -> str:
-    """Drop canary comments at the very top of an instruction, and the blank lines after them."""
+    """Drop canary comments at the very top of an instruction, and blank lines there."""
     lines = text.splitlines(keepends=True)
     start = 0
     while start < len(lines) and _CANARY.fullmatch(lines[start]):
         start += 1
-    while 0 < start < len(lines) and not lines[start].strip():
+    while start < len(lines) and not lines[start].strip():
         start += 1
     return "".join(lines[start:])
+
+
+def _instruction(part: Path) -> str:
+    text = _read_text(part / "instruction.md").replace("\r\n", "\n").replace("\r", "\n")
+    return strip_canary(text)
+
+
+def _read_baked(path: Path) -> str | None:
+    file = path / BAKED
+    if not file.exists():
+        return None
+    try:
+        return str(json.loads(_read_text(file))["image"])
+    except (ValueError, KeyError, TypeError):
+        raise TaskError(f"{file} is damaged; remove it, or bake the task again.") from None
 
 
 def _read_config(file: Path) -> TaskConfig:
@@ -209,5 +266,5 @@ def _write_file(folder: Path, name: str, content: str | bytes) -> None:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content.encode() if isinstance(content, str) else content)
-    if file.suffix == ".sh" and relative.parts[0] in ("tests", "solution"):
+    if file.suffix == ".sh" and {"tests", "solution"} & set(relative.parts[:-1]):
         file.chmod(0o755)

@@ -130,6 +130,8 @@ class AgentConfig(_Network):
 
 
 class VerifierConfig(_Network):
+    """`[verifier]`: how the result is graded, and in which container."""
+
     timeout_sec: Seconds = 600
     env: dict[str, str] = {}
     user: str | int | None = None
@@ -150,7 +152,9 @@ class SolutionConfig(_Table):
 
 
 class Step(_Table):
-    name: str
+    """`[[steps]]`: what is not set here is as the task has it."""
+
+    name: str = Field(pattern=r"^[^/.][^/]*$")
     agent: AgentConfig = AgentConfig()
     verifier: VerifierConfig = VerifierConfig()
     min_reward: float | dict[str, float] | None = None
@@ -173,6 +177,34 @@ class TaskConfig(_Table):
     multi_step_reward_strategy: Literal["mean", "final"] = "mean"
     steps: list[Step] = []
 
+    @field_validator("steps")
+    @classmethod
+    def _names_differ(cls, steps: list[Step]) -> list[Step]:
+        if len({step.name for step in steps}) < len(steps):
+            raise ValueError("two steps have the same name; their folders are named after them")
+        return steps
+
+    def of_step(self, step: Step) -> "TaskConfig":
+        """The configuration of a task that consists of this step alone.
+
+        A table of the step replaces the task's field by field; the verifier's variables and hooks and the
+        artifacts are added to the task's.
+        """
+        verifier = _override(self.verifier, step.verifier)
+        hooks = {
+            "env": {**self.verifier.env, **step.verifier.env},
+            "collect": [*self.verifier.collect, *step.verifier.collect],
+        }
+        return self.model_copy(
+            update={
+                "agent": _override(self.agent, step.agent),
+                "verifier": verifier.model_copy(update=hooks),
+                "environment": self.environment.model_copy(update={"healthcheck": step.healthcheck}),
+                "artifacts": [*self.artifacts, *step.artifacts],
+                "steps": [],
+            }
+        )
+
     @model_validator(mode="before")
     @classmethod
     def _old_names(cls, data: Any) -> Any:
@@ -180,6 +212,14 @@ class TaskConfig(_Table):
             data = dict(data)
             _rename(data, "schema_version", "version", data.pop("version"))
         return data
+
+
+def _override(base: _Network, over: _Network) -> Any:
+    """`base` with the fields that `over` sets; hosts belong to the mode they are set with."""
+    names = set(over.model_fields_set)
+    if over.network_mode is not None:
+        names.add("allowed_hosts")
+    return base.model_copy(update={name: getattr(over, name) for name in names})
 
 
 def _rename(data: dict[str, Any], new: str, old: str, value: Any) -> None:

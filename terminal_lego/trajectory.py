@@ -10,10 +10,14 @@ from functools import cached_property
 from typing import Any
 
 from terminal_lego.reply import Command, Reply, parse_reply
+from terminal_lego.reply_xml import parse_xml_reply
 
 __all__ = ["Command", "Message", "Trajectory", "Turn"]
 
 Message = dict[str, str]
+
+XML = "xml"
+"""`Turn.parser` of an agent that reads replies as XML."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Turn:
         reasoning: the model's separate reasoning text, when the source kept it.
         prompt_tokens, completion_tokens: as the model's server counted them.
         seconds: time the model took to answer.
+        finish_reason: as the server said, "length" for a reply that was cut; None when it is not known.
+        parser: json or xml, the format that the agent reads replies in.
     """
 
     reply: str
@@ -39,10 +45,12 @@ class Turn:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     seconds: float | None = None
+    finish_reason: str | None = None
+    parser: str = "json"
 
     @cached_property
     def parsed(self) -> Reply:
-        return parse_reply(self.reply)
+        return (parse_xml_reply if self.parser == XML else parse_reply)(self.reply)
 
     @property
     def commands(self) -> tuple[Command, ...]:

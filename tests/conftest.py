@@ -1,6 +1,7 @@
 """Fixtures for tests that run real containers."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from hypothesis import settings
 from terminal_lego.errors import EngineUnavailableError
 from terminal_lego.harness.engine import BASE_IMAGE, connect, ensure_image
 from terminal_lego.task import Task, TaskConfig, write_task
+from train import extensions
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -22,10 +24,14 @@ settings.load_profile("terminal-lego")
 # Tiny models: a second thread only waits, for as long as anything else runs on the machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Shells let what they start in the background ignore Ctrl-C, and its children inherit that; tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Nothing is found in, or left in, the cache of who runs the tests."""
+    """Nothing is found in, or left in, the cache of who runs the tests, but what DeepSpeed compiled once."""
+    os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(extensions.folder()))
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 

@@ -26,10 +26,11 @@ HEAVY = {
     "scipy",
 }
 # What a room of terminal_lego may import from the other rooms; the modules of COMMON are free to all.
-COMMON = {"errors", "reply", "trajectory", "task_config", "json_files"}
+COMMON = {"errors", "reply", "reply_xml", "trajectory", "task_config", "json_files"}
 MAY_IMPORT = {
     "errors": set(),
     "reply": set(),
+    "reply_xml": set(),
     "trajectory": set(),
     "json_files": set(),
     "task_config": set(),

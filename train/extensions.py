@@ -24,9 +24,9 @@ def prepare() -> None:
     from torch.utils import cpp_extension
 
     deepspeed.ops.__compatible_ops__[NEVER_USED] = False
-    folder = Path(os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(_folder())))
-    folder.mkdir(parents=True, exist_ok=True)
-    if _can_lock(folder):
+    place = Path(os.environ.setdefault("TORCH_EXTENSIONS_DIR", str(folder())))
+    place.mkdir(parents=True, exist_ok=True)
+    if _can_lock(place):
         cpp_extension.FileBaton = Lock
 
 
@@ -53,16 +53,17 @@ class Lock:
         os.close(self._file)
 
 
-def _folder() -> Path:
+def folder() -> Path:
+    """Where it is kept if TORCH_EXTENSIONS_DIR does not say."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     environment = hashlib.sha256(sys.prefix.encode()).hexdigest()[:12]
     return home / "terminal-lego" / "compiled" / environment
 
 
-def _can_lock(folder: Path) -> bool:
+def _can_lock(place: Path) -> bool:
     """Some file systems of clusters cannot; there torch's own way is better than none."""
     try:
-        Lock(str(folder / "try")).wait()
+        Lock(str(place / "try")).wait()
     except OSError:
         return False
     return True

@@ -13,9 +13,10 @@ from terminal_lego.curation import contamination_table, funnel_table, loss_table
 from terminal_lego.errors import ConfigError, EngineUnavailableError
 from terminal_lego.formats import ReadResult, read_trajectories
 from terminal_lego.grounding.task_text import task_hash
-from terminal_lego.json_files import append_line, write_whole
+from terminal_lego.json_files import append_line, write_json, write_whole
 from terminal_lego.rendering.cache import Examples, TokenCache
 from terminal_lego.rendering.coverage import CoverageRow, alarm, coverage_table
+from terminal_lego.rendering.thinking import LAST_TURN
 from terminal_lego.report.page import write_page
 from terminal_lego.trajectory import Trajectory
 from train import processes
@@ -31,6 +32,7 @@ from train.run_directory import RunDirectory, command_to_continue, settings_of
 from train.sft import Outcome, load_tokenizer, sft
 from train.stages import Stages
 from train.tracking import Tracker
+from train.wording import RECORD, check, wordings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -69,6 +71,9 @@ def run(config: TrainConfig) -> None:
         tell(prepared, config, console)
         if prepared.is_split:
             console.print("No one sequence holds what each reply reads: one example per trained reply.")
+        recorded = wordings(found.trajectories, [example.id for example in prepared.examples])
+        if strange := check(recorded, is_evaluated=config.evaluation.enabled):
+            console.print(strange, style="yellow", soft_wrap=True)
         planned = make_plan(prepared, found.trajectories, config)
         console.print(plan_table(planned))
         for note in planned.notes:
@@ -88,6 +93,7 @@ def run(config: TrainConfig) -> None:
             processes.join(deepspeed=uses_deepspeed(config.parallel))
             processes.shared(lambda: prepared.key)
             outcome = train(prepared.examples, tokenizer, config, directory, tracker, planned)
+            write_json(outcome.path / RECORD, {"profiles": recorded, "thinking": config.student.thinking})
             tell_outcome(outcome, planned, console)
         results: dict[str, EvaluationResult] = {}
         if tasks and not reason:
@@ -287,6 +293,7 @@ def evaluate(
         max_new_tokens=evaluation.max_new_tokens,
         max_batch=evaluation.concurrency,
         chat_template=template,
+        takes_thoughts=config.student.thinking == LAST_TURN,
     ) as student:
         return run_trials(
             name,
@@ -296,6 +303,12 @@ def evaluate(
             attempts=evaluation.attempts,
             concurrency=evaluation.concurrency,
             groups=groups.__getitem__,
+            conditions={
+                "serving": "transformers",
+                "temperature": 0.0,
+                "max_input_tokens": None,
+                "max_new_tokens": evaluation.max_new_tokens,
+            },
         )
 
 

@@ -1,40 +1,122 @@
-"""`terminal-lego tasks check FOLDER`."""
+"""`terminal-lego tasks check|verify|bake FOLDER`."""
 
 import argparse
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from terminal_lego.cli.tables import print_table
-from terminal_lego.errors import TaskError
+from terminal_lego.errors import TaskError, TrialError
+
+if TYPE_CHECKING:
+    from terminal_lego.harness.record import TrialResult
+    from terminal_lego.harness.round_trip import Verdict
+    from terminal_lego.task import Task
 
 
 def add(rooms: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = rooms.add_parser("tasks", help="task folders in Terminal-Bench 2 layout: check")
+    parser = rooms.add_parser("tasks", help="task folders in Terminal-Bench 2 layout: check, verify, bake")
     actions = parser.add_subparsers(required=True, metavar="action")
     check = actions.add_parser("check", help="read every task and say what is wrong")
-    check.add_argument("folder", type=Path, help="one task, or a folder of tasks")
     check.set_defaults(run=_check)
+    verify = actions.add_parser("verify", help="in Docker: the solution must score 1, untouched 0")
+    verify.set_defaults(run=_verify)
+    bake = actions.add_parser(
+        "bake", help="put the verifier's tools into the image; verification then has no network"
+    )
+    bake.set_defaults(run=_bake)
+    for action in (check, verify, bake):
+        action.add_argument("folder", type=Path, help="one task, or a folder of tasks")
+    for action in (verify, bake):
+        action.add_argument("--jobs", type=Path, default=Path("jobs"), help="where the trials are kept")
+        action.add_argument("-n", "--concurrency", type=int, default=2, help="trials at once (2)")
 
 
 def _check(chosen: argparse.Namespace) -> int:
-    from terminal_lego.task import read_task
-
     rows, faults = [], []
-    for folder in _folders(chosen.folder):
-        try:
-            config = read_task(folder).config
-        except TaskError as error:
-            faults.append(str(error))
+    for folder, task, fault in _read(chosen.folder):
+        if task is None:
+            faults.append(fault)
             continue
-        limit = config.agent.timeout_sec
-        image = config.environment.docker_image or "Dockerfile"
+        limit = task.config.agent.timeout_sec
+        image = task.config.environment.docker_image or "Dockerfile"
         agent_seconds = "unlimited" if limit is None else f"{limit:g}"
-        rows.append((folder.name, image, agent_seconds, f"{config.verifier.timeout_sec:g}"))
+        rows.append((folder.name, image, agent_seconds, f"{task.config.verifier.timeout_sec:g}"))
     if rows:
         print_table(("task", "environment", "agent s", "verifier s"), rows)
     for fault in faults:
         print(f"wrong: {fault}")
     print(f"{len(rows) + len(faults)} tasks: {len(rows)} in order, {len(faults)} not.")
     return 1 if faults else 0
+
+
+def _verify(chosen: argparse.Namespace) -> int:
+    from terminal_lego.task import find_tasks
+
+    return _show(_run(find_tasks(chosen.folder), chosen))
+
+
+def _bake(chosen: argparse.Namespace) -> int:
+    from contextlib import closing
+
+    from terminal_lego.harness.bake import bake
+    from terminal_lego.harness.engine import connect
+    from terminal_lego.task import BAKED, find_tasks
+
+    baked, failed = [], 0
+    with closing(connect()) as client:
+        for task in find_tasks(chosen.folder):
+            try:
+                baked.append(bake(client, task))
+            except (TaskError, TrialError) as error:
+                failed += 1
+                print(f"not baked: {error}")
+    if not baked:
+        return 1
+    verdicts = _run(baked, chosen)
+    for task, verdict in zip(baked, verdicts, strict=True):
+        if not verdict.holds:
+            (task.path / BAKED).unlink()
+            print(f"{task.name}: does not hold without a network, so it stays as it was.")
+    return 1 if _show(verdicts) or failed else 0
+
+
+def _run(tasks: "list[Task]", chosen: argparse.Namespace) -> "list[Verdict]":
+    from terminal_lego.harness.round_trip import round_trip
+
+    job_dir = chosen.jobs / f"verify__{datetime.now(UTC):%Y-%m-%d__%H-%M-%S}"
+    verdicts = round_trip(tasks, job_dir, concurrency=chosen.concurrency)
+    print(f"trials: {job_dir}")
+    return verdicts
+
+
+def _show(verdicts: "list[Verdict]") -> int:
+    rows = [
+        (each.task, _cell(each.oracle), _cell(each.nop), "holds" if each.holds else "broken")
+        for each in verdicts
+    ]
+    print_table(("task", "solution", "untouched", "verdict"), rows)
+    held = sum(each.holds for each in verdicts)
+    print(f"{len(verdicts)} tasks: {held} hold, {len(verdicts) - held} do not.")
+    return 0 if held == len(verdicts) else 1
+
+
+def _cell(trial: "TrialResult | None") -> str:
+    if trial is None:
+        return "missing"
+    return trial.exception_type or "no reward" if trial.reward is None else f"{trial.reward:g}"
+
+
+def _read(path: Path) -> "list[tuple[Path, Task | None, str]]":
+    from terminal_lego.task import read_task
+
+    found: list[tuple[Path, Task | None, str]] = []
+    for folder in _folders(path):
+        try:
+            found.append((folder, read_task(folder), ""))
+        except TaskError as error:
+            found.append((folder, None, str(error)))
+    return found
 
 
 def _folders(path: Path) -> list[Path]:

@@ -24,7 +24,7 @@ from terminal_lego.formats.atif_schema import (
 )
 from terminal_lego.formats.loading import load_json, number, one_sentence
 from terminal_lego.reply import Reply, parse_reply
-from terminal_lego.trajectory import Trajectory, Turn
+from terminal_lego.trajectory import XML, Trajectory, Turn
 
 RawReply = Callable[[int], str | None]
 
@@ -171,6 +171,7 @@ def _own_turn(step: Step) -> Turn:
         is_copied=bool(step.is_copied_context),
         reasoning=step.reasoning_content,
         seconds=number(extra.get("seconds")),
+        finish_reason=text if isinstance(text := extra.get("finish_reason"), str) else None,
     )
     return _with_metrics(step, turn)
 
@@ -221,9 +222,16 @@ def _trajectory(document: Document, prompt: str, turns: list[Turn], id: str, sou
         extra=extra | ({"subagents": subagents} if subagents else {}),
     )
     if OWN not in (document.extra or {}):
-        return trajectory
+        return _with_parser(trajectory)
     try:
         own = Own.model_validate(document.extra[OWN])
     except ValidationError as error:
         raise TrajectoryError(f"extra.{OWN}.{one_sentence(error)}") from None
-    return replace(trajectory, **dict(own))
+    return _with_parser(replace(trajectory, **dict(own)))
+
+
+def _with_parser(trajectory: Trajectory) -> Trajectory:
+    """Every turn knows how its reply is read; JSON unless the agent said otherwise."""
+    if trajectory.extra.get("parser") != XML:
+        return trajectory
+    return replace(trajectory, turns=tuple(replace(turn, parser=XML) for turn in trajectory.turns))

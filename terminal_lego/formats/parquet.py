@@ -81,6 +81,10 @@ def read_own_row(row: Mapping[str, Any]) -> Trajectory:
         raise TrajectoryError(f"not one of our own rows: {one_sentence(error)}") from None
 
 
+_LATER = {"finish_reason": None, "parser": "json"}
+"""Columns of a turn that earlier files do not have, and what their absence means."""
+
+
 @cache
 def _adapter() -> TypeAdapter[Trajectory]:
     return TypeAdapter(Trajectory)
@@ -92,9 +96,14 @@ def _row(trajectory: Trajectory) -> dict[str, Any]:
 
 def _canonical(row: dict[str, Any]) -> bytes:
     """One line of JSON that equal trajectories share, whatever the order of their `extra`."""
-    turns = [turn | {"seconds": _as_float(turn["seconds"])} for turn in row["turns"]]
+    turns = [_told(turn) | {"seconds": _as_float(turn["seconds"])} for turn in row["turns"]]
     plain = row | {"reward": _as_float(row["reward"]), "turns": turns, "extra": json.loads(row["extra"])}
     return json.dumps(plain, sort_keys=True).encode() + b"\n"
+
+
+def _told(turn: dict[str, Any]) -> dict[str, Any]:
+    """Without what is not known or goes without saying: files from before these columns keep their digest."""
+    return {key: value for key, value in turn.items() if value != _LATER.get(key, turn)}
 
 
 def _as_float(value: float | None) -> float | None:
@@ -129,6 +138,8 @@ def _schema() -> "pa.Schema":
         "prompt_tokens": count,
         "completion_tokens": count,
         "seconds": pa.float64(),
+        "finish_reason": text,
+        "parser": text,
     }
     columns = {
         "id": text,

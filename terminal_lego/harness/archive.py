@@ -1,30 +1,29 @@
 """Files into and out of a container, as tar streams. Everything that goes in belongs to root."""
 
+import errno
 import io
+import itertools
+import shutil
 import tarfile
 import tempfile
-import time
 from collections.abc import Container, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 MEMBER_BYTES = 64 * 1024 * 1024
+TOTAL_BYTES = 1024 * 1024 * 1024
+TOTAL_MEMBERS = 100_000
 
 
-def pack(sources: dict[str, Path], folders: tuple[str, ...] = ()) -> IO[bytes]:
+def pack(sources: dict[str, Path]) -> IO[bytes]:
     """A tar to be unpacked at `/`.
 
     Args:
         sources: place in the container -> file, or folder whose contents go there. Executable bits,
             links and modification times are kept; scripts of tests and solution are always executable.
-        folders: folders to create, writable by everyone.
     """
     buffer = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for folder in folders:
-            entry = tarfile.TarInfo(folder.strip("/"))
-            entry.type, entry.mode, entry.mtime = tarfile.DIRTYPE, 0o777, int(time.time())
-            tar.addfile(entry)
         for place, source in sources.items():
             for path, name in _members(source, PurePosixPath(place)):
                 tar.add(path, str(name).lstrip("/"), recursive=False, filter=_owned_by_root)
@@ -35,24 +34,41 @@ def pack(sources: dict[str, Path], folders: tuple[str, ...] = ()) -> IO[bytes]:
 def unpack(chunks: Iterator[bytes], dest: Path, only: Container[str] | None = None) -> None:
     """Write the files of a tar whose first component stands for `dest`.
 
-    Only folders and regular files up to 64 MiB: links and devices of a container mean nothing here. A file
-    that is already there is kept, so a container can never replace what the host has recorded.
+    Only folders and regular files up to 64 MiB, 1 GiB and 100,000 entries in all: links and devices of a
+    container mean nothing here, and a container cannot fill the host's disk. A file that is already there
+    is kept, so a container can never replace what the host has recorded; a name this host cannot hold is
+    left out.
 
     Args:
         only: names directly below `dest` to take; None for all.
     """
+    room = TOTAL_BYTES
     with tarfile.open(fileobj=io.BufferedReader(_Chunks(chunks)), mode="r|") as tar:
-        for member in tar:
+        for member in itertools.islice(tar, TOTAL_MEMBERS):
             parts = PurePosixPath(member.name).parts[1:]
-            target = dest.joinpath(*parts)
             unwanted = only is not None and (not parts or parts[0] not in only)
-            if unwanted or ".." in parts or target.exists():
+            if unwanted or ".." in parts:
                 continue
-            if member.isdir():
-                target.mkdir(parents=True)
-            elif member.isreg() and member.size <= MEMBER_BYTES:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(tar.extractfile(member).read())
+            size = member.size if member.isreg() else 0
+            if size > min(MEMBER_BYTES, room) or not (member.isreg() or member.isdir()):
+                continue
+            try:
+                _write(tar, member, dest.joinpath(*parts))
+            except (FileExistsError, NotADirectoryError):
+                continue
+            except OSError as error:
+                if error.errno not in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
+                    raise
+            room -= size
+
+
+def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    if member.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("xb") as file:
+        shutil.copyfileobj(tar.extractfile(member), file)
 
 
 def _members(source: Path, place: PurePosixPath) -> Iterator[tuple[Path, PurePosixPath]]:

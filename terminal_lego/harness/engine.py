@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ from terminal_lego.harness.base_image import BASE_IMAGE, Progress, ensure_image,
 if TYPE_CHECKING:
     from docker import DockerClient
 
-__all__ = ["BASE_IMAGE", "connect", "ensure_image", "stop"]
+__all__ = ["BASE_IMAGE", "answers", "connect", "ensure_image", "stop"]
 
 START_SECONDS = 60.0
 CALL_SECONDS = 60.0
@@ -31,7 +31,7 @@ POOL_SIZE = 64
 
 
 def connect(start: bool = True, progress: Progress = silent) -> "DockerClient":
-    """A client of the engine that answers (`DOCKER_HOST` is respected).
+    """A client of the engine that answers (`DOCKER_HOST` is respected; of several the first).
 
     When none does and `start` is set, root gets a private engine, installed with apt-get where that is
     possible. Never starts one beside a running one. Raises EngineUnavailableError.
@@ -51,6 +51,39 @@ def connect(start: bool = True, progress: Progress = silent) -> "DockerClient":
         )
     with _lock():
         return _answering() or _start(progress)
+
+
+@contextmanager
+def connect_all() -> "Iterator[list[DockerClient]]":
+    """A client for each engine in `DOCKER_HOST`, which may name several with commas between them.
+
+    Raises EngineUnavailableError, naming the one that does not answer.
+    """
+    addresses = _addresses()
+    with ExitStack() as stack:
+        if len(addresses) == 1:
+            yield [stack.enter_context(closing(connect()))]
+            return
+        clients = []
+        for address in addresses:
+            client = _answering(address)
+            if client is None:
+                raise EngineUnavailableError(
+                    f"DOCKER_HOST={address} does not answer: start it, or leave it out."
+                )
+            clients.append(stack.enter_context(closing(client)))
+        yield clients
+
+
+def answers(client: "DockerClient") -> bool:
+    """Whether the engine of a client does, now."""
+    from docker.errors import DockerException
+    from requests.exceptions import RequestException
+
+    try:
+        return bool(client.ping())
+    except (DockerException, RequestException):
+        return False
 
 
 def stop() -> bool:
@@ -119,16 +152,18 @@ def _install(progress: Progress) -> None:
     apt_install("docker.io", "iptables")
 
 
-def _answering() -> "DockerClient | None":
+def _answering(address: str | None = None) -> "DockerClient | None":
     import docker
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
-    if not _listens():
+    address = address or _address()
+    if not _listens(address):
         return None
     client = None
     try:
-        client = docker.from_env(timeout=CALL_SECONDS, max_pool_size=POOL_SIZE)
+        environment = {**os.environ, "DOCKER_HOST": address}
+        client = docker.from_env(timeout=CALL_SECONDS, max_pool_size=POOL_SIZE, environment=environment)
         client.ping()
     except (DockerException, RequestException):
         if client is not None:
@@ -137,16 +172,21 @@ def _answering() -> "DockerClient | None":
     return client
 
 
-def _listens() -> bool:
+def _listens(address: str) -> bool:
     """Asked first, since the Docker client leaks a socket for every refused connection."""
-    if not _address().startswith("unix://"):
+    if not address.startswith("unix://"):
         return True
     with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(_address().removeprefix("unix://")) == 0
+        return probe.connect_ex(address.removeprefix("unix://")) == 0
 
 
 def _address() -> str:
-    return os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    return _addresses()[0]
+
+
+def _addresses() -> list[str]:
+    named = [address.strip() for address in os.environ.get("DOCKER_HOST", "").split(",")]
+    return [address for address in named if address] or ["unix:///var/run/docker.sock"]
 
 
 def _folder() -> Path:

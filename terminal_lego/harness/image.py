@@ -7,9 +7,9 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from terminal_lego.errors import EnvironmentStartTimeoutError, SandboxBuildFailedError
+from terminal_lego.errors import EnvironmentStartTimeoutError, SandboxBuildFailedError, TaskError
 from terminal_lego.harness.base_image import BASE_IMAGE, ensure_image
-from terminal_lego.task import Task
+from terminal_lego.task import BAKED, Task
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -33,7 +33,11 @@ def task_image(client: "DockerClient", task: Task, timeout: float) -> "Image":
         try:
             return client.images.get(tag)
         except ImageNotFound:
-            pass
+            if task.baked:
+                raise SandboxBuildFailedError(
+                    f"{task.name}: the baked image {tag} is not in this engine: run "
+                    f"`terminal-lego tasks bake {task.path}`, or remove {task.path / BAKED}."
+                ) from None
         if tag == BASE_IMAGE:
             ensure_image(client, tag)
         elif named:
@@ -44,9 +48,21 @@ def task_image(client: "DockerClient", task: Task, timeout: float) -> "Image":
 
 
 def image_tag(task: Task) -> str:
-    """The image the task names, or one named after the content of its environment/ folder."""
-    named = task.config.environment.docker_image
+    """The baked image, or the one the task names, or one named after the content of its environment/ folder.
+
+    Raises TaskError when the task has changed since it was baked.
+    """
+    if task.baked and task.baked != baked_tag(task):
+        raise TaskError(f"{task.path} has changed since it was baked; bake it again, or remove {BAKED}.")
+    named = task.baked or task.config.environment.docker_image
     return named or f"terminal-lego/task:{_context_digest(task.environment)[:32]}"
+
+
+def baked_tag(task: Task) -> str:
+    """The image with the verifier's tools, named after what decides its content."""
+    image = task.config.environment.docker_image or _context_digest(task.environment)
+    digest = hashlib.sha256(f"{image}\0{_context_digest(task.tests)}".encode()).hexdigest()
+    return f"terminal-lego/baked:{digest[:32]}"
 
 
 def _context_digest(folder: Path) -> str:

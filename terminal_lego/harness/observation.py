@@ -3,23 +3,25 @@
 MAX_BYTES = 10_000
 
 
-def delta(previous: str | None, full: str, visible: str) -> str:
+def delta(previous: str | None, full: str, visible: str, *, relative_offset: bool = False) -> str:
     """Label and cut a capture as Terminus-2 does.
 
     Args:
         previous: the last capture with scrollback; None before the first.
         full: this capture with scrollback.
         visible: the screen alone.
+        relative_offset: the quirk of that name: what comes before the old text in `full` is not counted.
 
     Returns:
-        What is new since `previous`, starting at that capture's last line, or the whole screen when
-        the old text is not found in the new (cleared, full-screen program, scrollback overflow).
-        The start is counted within the stripped old text, not within `full`: after leading blank
-        text it comes out early. Models have been trained on it, so it stays.
+        What is new since `previous`, starting at the end of that capture's last line but one (with one
+        line: at its beginning), or the whole screen when the old text is not found in the new (cleared,
+        full-screen program, scrollback overflow).
     """
     known = None if previous is None else previous.strip()
     if known is not None and known in full:
-        start = known.rfind("\n") if "\n" in known else full.index(known)
+        last_line = known.rfind("\n")
+        start = 0 if relative_offset and last_line >= 0 else full.index(known)
+        start += max(last_line, 0)
         if full[start:].strip():
             return f"New Terminal Output:\n{full[start:]}"
     return f"Current Terminal Screen:\n{visible}"

@@ -1,11 +1,13 @@
 """What a trial leaves on disk, in Harbor's layout and field names.
 
     config.json  result.json  trial.log  exception.txt  agent/  verifier/  artifacts/
+    steps/<name>/{agent,verifier,artifacts}/    of a task of several steps
 
 result.json is written last and at once: a trial without it did not finish.
 """
 
 import json
+import shutil
 import traceback
 import uuid
 from collections.abc import Iterator
@@ -16,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from terminal_lego.errors import InfrastructureError, TrialError
-from terminal_lego.json_files import write_json
+from terminal_lego.harness.scrub import scrub, scrub_folder, secrets_of
+from terminal_lego.json_files import finite, write_json, write_whole
 from terminal_lego.task import Task
 
 if TYPE_CHECKING:
@@ -85,8 +88,28 @@ class TrialResult:
         began, ended = (datetime.fromisoformat(self.data[key]) for key in ("started_at", "finished_at"))
         return (ended - began).total_seconds()
 
+    def brief(self) -> "TrialResult":
+        """Only what scores and summaries need: a job holds one of these for each of its trials."""
+        data = {key: self.data.get(key) for key in BRIEF}
+        if error := data["exception_info"]:
+            data["exception_info"] = error | {"exception_traceback": ""}
+        return TrialResult(self.path, data)
 
-AGENT_ERRORS = {
+
+BRIEF = (
+    *("task_name", "trial_name", "source", "agent_info", "agent_result", "verifier_result"),
+    *("exception_info", "started_at", "finished_at"),
+)
+
+
+# Those of the reference that mean the same and are not raised here.
+FOREIGN_AGENT_ERRORS = {
+    "AgentSafetyRefusalError",
+    "ContentPolicyViolationError",
+    "ContextWindowExceededError",
+    "OutputTokenExceededError",
+}
+AGENT_ERRORS = FOREIGN_AGENT_ERRORS | {
     error.__name__ for error in TrialError.__subclasses__() if not issubclass(error, InfrastructureError)
 }
 
@@ -114,39 +137,11 @@ def agent_info(agent: "Agent") -> dict[str, Any]:
     return {"name": agent.name, "version": agent.version, "model_info": model_info if agent.model else None}
 
 
-class TrialRecord:
-    """The record while the trial runs."""
+class Section:
+    """Results of one agent at one instruction while it runs: a trial's, or those of a step."""
 
-    def __init__(self, task: Task, agent: "Agent", trial_dir: Path, settings: TrialSettings):
-        for folder in FOLDERS:
-            (trial_dir / folder).mkdir(parents=True, exist_ok=True)
-        self._path = trial_dir
-        config = {
-            "task": {"path": str(task.path)},
-            "trial_name": trial_dir.name,
-            "trials_dir": str(trial_dir.parent),
-            "agent": {"name": agent.name, "model_name": agent.model},
-            **asdict(settings),
-        }
-        write_json(trial_dir / "config.json", config)
-        self._data: dict[str, Any] = {
-            "id": str(uuid.uuid4()),
-            "task_name": task.name,
-            "trial_name": trial_dir.name,
-            "trial_uri": trial_dir.absolute().as_uri(),
-            "task_id": {"path": str(task.path)},
-            "source": task.config.source,
-            "task_checksum": task.checksum,
-            "config": config,
-            "agent_info": agent_info(agent),
-            "agent_result": None,
-            "verifier_result": None,
-            "verifier_environment_mode": task.config.verifier.environment_mode,
-            "exception_info": None,
-            "started_at": now(),
-            "finished_at": None,
-            **dict.fromkeys(PHASES),
-        }
+    def __init__(self, data: dict[str, Any], trial_dir: Path):
+        self._data, self._path = data, trial_dir
 
     def log(self, line: str) -> None:
         with (self._path / "trial.log").open("a", encoding="utf-8") as file:
@@ -167,14 +162,15 @@ class TrialRecord:
     def agent_result(self, result: "AgentResult") -> None:
         self._data["agent_result"] = {
             "n_input_tokens": result.prompt_tokens,
-            "n_cache_tokens": None,
+            "n_cache_tokens": result.cached_tokens,
             "n_output_tokens": result.completion_tokens,
             "cost_usd": None,
-            "metadata": {"n_episodes": result.turns},
+            "metadata": {"n_episodes": result.turns, "summarization_count": result.summarizations},
         }
 
     def rewards(self, rewards: dict[str, float]) -> None:
         self._data["verifier_result"] = {"rewards": rewards}
+        self.log(f"rewards {rewards}")
 
     def fail(self, error: Exception) -> None:
         """Note what ended the trial, or a phase of it; a later error replaces an earlier one."""
@@ -192,7 +188,67 @@ class TrialRecord:
     def failed(self) -> bool:
         return self._data["exception_info"] is not None
 
+    @property
+    def verdict(self) -> dict[str, float] | None:
+        return (self._data["verifier_result"] or {}).get("rewards")
+
+
+class TrialRecord(Section):
+    """The record of the whole trial."""
+
+    def __init__(self, task: Task, agent: "Agent", trial_dir: Path, settings: TrialSettings):
+        for folder in FOLDERS:
+            (trial_dir / folder).mkdir(parents=True, exist_ok=True)
+        self._secrets = secrets_of(task)
+        config = {
+            "task": {"path": str(task.path)},
+            "trial_name": trial_dir.name,
+            "trials_dir": str(trial_dir.parent),
+            "agent": {"name": agent.name, "model_name": agent.model},
+            **asdict(settings),
+        }
+        write_json(trial_dir / "config.json", config)
+        data = {
+            "id": str(uuid.uuid4()),
+            "task_name": task.name,
+            "trial_name": trial_dir.name,
+            "trial_uri": trial_dir.absolute().as_uri(),
+            "task_id": {"path": str(task.path)},
+            "source": task.config.source,
+            "task_checksum": task.checksum,
+            "config": config,
+            "agent_info": agent_info(agent),
+            "agent_result": None,
+            "verifier_result": None,
+            "verifier_environment_mode": None if task.steps else task.config.verifier.environment_mode,
+            "exception_info": None,
+            "started_at": now(),
+            "finished_at": None,
+            **dict.fromkeys(PHASES),
+            "step_results": [] if task.steps else None,
+        }
+        super().__init__(data, trial_dir)
+
+    def step(self, name: str) -> Section:
+        """A section for a step, which begins now."""
+        results = ("agent_result", "verifier_result", "exception_info", "agent_execution", "verifier")
+        data = {"step_name": name, **dict.fromkeys(results)}
+        self._data["step_results"].append(data)
+        self.log(f"step {name} begins")
+        return Section(data, self._path)
+
+    def archive(self, name: str) -> None:
+        """Move what a step left in the trial's folders to steps/<name>/."""
+        for folder in FOLDERS:
+            target = self._path / "steps" / name / folder
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(self._path / folder, target)
+            (self._path / folder).mkdir()
+
     def finish(self) -> TrialResult:
+        """Scrub the secrets, then write result.json."""
         self._data["finished_at"] = now()
-        write_json(self._path / "result.json", self._data)
-        return TrialResult(self._path, self._data)
+        scrub_folder(self._path, self._secrets)
+        text = scrub(json.dumps(finite(self._data), indent=2, ensure_ascii=False, default=str), self._secrets)
+        write_whole(self._path / "result.json", f"{text}\n")
+        return TrialResult(self._path, json.loads(text))

@@ -5,7 +5,7 @@ the machinery failed, not the agent.
 """
 
 from collections.abc import Container, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import CONFLICT, HTTPException
 from pathlib import Path
@@ -15,28 +15,29 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from terminal_lego.errors import CommandTimeoutError, EnvironmentStartTimeoutError, SandboxError
 from terminal_lego.harness.archive import pack, unpack
+from terminal_lego.harness.channel import SERVER
+from terminal_lego.harness.commands import Commands
 from terminal_lego.harness.image import task_image
+from terminal_lego.harness.network import ContainerNetwork, Policy, remove_networks
 from terminal_lego.harness.support import check_supported, expand
 from terminal_lego.task import Task
 
 if TYPE_CHECKING:
     from docker import DockerClient
-    from requests import Response
 
-LOG_FOLDERS = ("/logs", "/logs/agent", "/logs/verifier", "/logs/artifacts")
+LOG_FOLDERS = "/logs /logs/agent /logs/verifier /logs/artifacts"
 JOB_LABEL = "terminal-lego.job"
 TRIAL_LABEL = "terminal-lego.trial"
+MAKE_LOGS = f"mkdir -p {LOG_FOLDERS} && chmod 777 {LOG_FOLDERS}"
 PIDS_LIMIT = 4096
+# NET_RAW forges packets to other containers, SETPCAP hands capabilities on; package managers, servers and
+# `su` need the rest of the engine's own list.
+DROPPED_CAPABILITIES = ["NET_RAW", "SETPCAP"]
 OUTPUT_BYTES = 10_000_000
 KILL_SECONDS = 5
 ENGINE_SECONDS = 30
 
-# As pid 1 a shell cannot be killed from inside, so an agent that kills everything keeps its container; it
-# reaps orphans as an init does.
-FOREVER = ["bash", "-c", "while :; do sleep infinity & wait; done"]
-
-# Two streams would reach the host in any order.
-ONE_STREAM = ["sh", "-c", 'exec "$@" 2>&1', "sh"]
+NO_LIMIT = 10**9  # seconds
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,9 @@ class DockerSandbox:
         self._task = task
         self._labels = {TRIAL_LABEL: name, JOB_LABEL: job}
         self._hostname = hostname
+        self._network = ContainerNetwork(client, task, self._labels)
         self._id: str | None = None
+        self._commands: Commands | None = None
         self.workdir = task.config.environment.workdir or "/"
         self.user = ""
 
@@ -123,27 +126,39 @@ class DockerSandbox:
         settings = self._task.config.environment
         limit = monotonic() + settings.build_timeout_sec
         with _engine_errors("the container could not be started"):
+            from docker.types import LogConfig
+
             image = task_image(self._client, self._task, settings.build_timeout_sec)
             inherited = image.attrs.get("Config") or {}
             self.workdir = settings.workdir or inherited.get("WorkingDir") or "/"
             self.user = inherited.get("User") or ""
+            memory = f"{settings.memory_mb}m" if settings.memory_mb else None
             container = self._client.containers.create(
                 image.id,
-                FOREVER,
+                SERVER,
+                stdin_open=True,
+                log_config=LogConfig(type=LogConfig.types.NONE),
                 detach=True,
                 hostname=self._hostname,
                 labels=self._labels,
-                environment=expand(settings.env, self._task),
+                environment={**self._network.variables, **expand(settings.env, self._task)},
                 working_dir=self.workdir,
-                network_mode="none" if settings.network_mode == "no-network" else None,
                 nano_cpus=int(settings.cpus * 1e9) if settings.cpus else None,
-                mem_limit=f"{settings.memory_mb}m" if settings.memory_mb else None,
+                mem_limit=memory,
+                memswap_limit=memory,
                 pids_limit=PIDS_LIMIT,
+                cap_drop=DROPPED_CAPABILITIES,
                 security_opt=["no-new-privileges"],
+                **self._network.open(),
             )
             self._id = container.id
-            self._put(self._first_files(), LOG_FOLDERS)
+            if files := self._first_files():
+                self._put(files)
+            self._commands = Commands(self._client, self._id, inherited)
             container.start()
+        made = self.exec(MAKE_LOGS, user="root", workdir="/", timeout=ENGINE_SECONDS)
+        if made.exit_code:
+            raise SandboxError(f"{LOG_FOLDERS} could not be made: {made.output.strip()}")
         if monotonic() > limit:
             raise EnvironmentStartTimeoutError(
                 f"{self._task.name}: the container took over {settings.build_timeout_sec:g} s to start "
@@ -165,38 +180,47 @@ class DockerSandbox:
             CommandTimeoutError: it was ended after `timeout` seconds, with its process group.
             SandboxError: the engine or the container is gone.
         """
-        argv = ["bash", "-c", command]
-        if timeout is not None:
-            argv = ["timeout", "-k", str(KILL_SECONDS), f"{max(timeout, 0.001):f}", *argv]
-        argv = [*ONE_STREAM, *argv]
+        limit = NO_LIMIT if timeout is None else max(timeout, 0.001)
+        words = ["timeout", "-k", str(KILL_SECONDS), f"{limit:f}", "bash", "-c", command]
         began = monotonic()
-        api = self._client.api
         with _engine_errors("a command could not be run"):
-            created = api.exec_create(
-                self.id,
-                argv,
+            if self._commands is None:
+                raise SandboxError("The container is not there: start the sandbox first.")
+            exit_code, data = self._commands.run(
+                words,
                 user="" if user is None else str(user),
-                workdir=workdir or self.workdir,
-                environment=dict(env or {}),
+                folder=workdir or self.workdir,
+                variables=env or {},
+                silence=None if timeout is None else timeout + KILL_SECONDS + ENGINE_SECONDS,
+                limit=OUTPUT_BYTES,
             )
-            silence = None if timeout is None else timeout + KILL_SECONDS + ENGINE_SECONDS
-            # Not exec_start: it switches protocols and then reads past the bytes already buffered, so that
-            # a busy host loses the beginning of an output.
-            response = api.post(
-                f"{api.base_url}/v{api.api_version}/exec/{created['Id']}/start",
-                json={"Detach": False, "Tty": False},
-                stream=True,
-                timeout=silence,
-            )
-            with closing(response):
-                response.raise_for_status()
-                output = _read_output(response)
-            exit_code = api.exec_inspect(created["Id"])["ExitCode"]
+        output = data.decode(errors="replace")
         if timeout is not None and exit_code in (124, 137) and monotonic() - began >= timeout:
             raise CommandTimeoutError(f"A command ran longer than {timeout:g} s.", output)
         if exit_code is None:
             raise SandboxError("a command could not be run: the engine lost its exit code.")
         return ExecResult(exit_code, output)
+
+    def enter_network(self, policy: Policy) -> None:
+        """From here on the container reaches what `policy` lets it reach."""
+        with _engine_errors("the network could not be changed"):
+            self._network.enter(self.id, policy)
+
+    def was_killed_for_memory(self) -> bool:
+        """Whether pid 1 itself was; other processes are counted inside, see `memory.py`."""
+        with _engine_errors("the container could not be looked at"):
+            return bool(self._client.api.inspect_container(self.id)["State"]["OOMKilled"])
+
+    def written_mb(self) -> float:
+        """What the container has written to its own disk, in 10^6 bytes."""
+        with _engine_errors("the container could not be measured"):
+            found = self._client.api.containers(all=True, size=True, filters={"id": self.id})
+            return sum(each.get("SizeRw") or 0 for each in found) / 1e6
+
+    def kill(self) -> None:
+        """End the container, and every command in it; `stop` removes it."""
+        with _engine_errors("the container could not be killed"):
+            self._client.api.kill(self.id)
 
     def upload(self, src: Path, dest: str) -> None:
         """Copy a file to the path `dest`, or the contents of a folder into it; owned by root."""
@@ -213,34 +237,48 @@ class DockerSandbox:
             unpack(chunks, dest, only)
 
     def download_logs(self, trial_dir: Path) -> None:
-        """The container's /logs/{agent,verifier,artifacts}, in one call, into the trial's folder."""
-        self.download("/logs", trial_dir, only=("agent", "verifier", "artifacts"))
+        """The container's /logs/{agent,verifier}, in one call, into the trial's folder."""
+        self.download("/logs", trial_dir, only=("agent", "verifier"))
+
+    def commit(self, repository: str, tag: str) -> None:
+        """Make an image of the container as it is now."""
+        with _engine_errors("the container could not be made into an image"):
+            self._client.api.commit(self.id, repository, tag)
 
     def stop(self) -> None:
-        """Kill and remove the container; quiet when it is gone already."""
-        if self._id is None:
-            return
+        """Kill and remove the container and its network; quiet when they are gone already."""
         with _engine_errors("the container could not be removed"):
-            _remove(self._client, self._id)
-        self._id = None
+            if self._id is not None:
+                _remove(self._client, self._id)
+            self._id = None
+            self._network.close()
+        if self._commands:
+            self._commands.close()
+            self._commands = None
 
-    def _put(self, sources: dict[str, Path], folders: tuple[str, ...] = ()) -> None:
-        with pack(sources, folders) as archive:
+    def _put(self, sources: dict[str, Path]) -> None:
+        with pack(sources) as archive:
             self._client.api.put_archive(self.id, "/", archive)
 
     def _first_files(self) -> dict[str, Path]:
         """environment/ goes into the workdir of a prebuilt image that has no Dockerfile beside it."""
         folder = self._task.environment
         prebuilt = self._task.config.environment.docker_image and not (folder / "Dockerfile").exists()
-        return {self.workdir: folder} if prebuilt and folder.is_dir() else {}
+        own = folder.is_dir() and not self._task.context
+        return {self.workdir: folder} if prebuilt and own else {}
 
 
-def remove_leftovers(client: "DockerClient", job: str) -> int:
-    """Remove the containers an earlier run of this job left behind; returns how many."""
+def remove_leftovers(client: "DockerClient", job: str, trial: str | None = None) -> int:
+    """Remove the containers and networks an earlier run of a job, or one trial of it, left behind.
+
+    Returns how many containers there were.
+    """
+    labels = [f"{JOB_LABEL}={job}", *([f"{TRIAL_LABEL}={trial}"] if trial else [])]
     with _engine_errors("leftover containers could not be removed"):
-        found = client.api.containers(all=True, filters={"label": f"{JOB_LABEL}={job}"})
+        found = client.api.containers(all=True, filters={"label": labels})
         for container in found:
             _remove(client, container["Id"])
+        remove_networks(client, labels)
     return len(found)
 
 
@@ -270,14 +308,3 @@ def _engine_errors(what: str) -> Iterator[None]:
         if isinstance(reason, bytes):
             reason = reason.decode(errors="replace")
         raise SandboxError(f"{what}: {reason}") from error
-
-
-def _read_output(response: "Response") -> str:
-    """The engine's frames (8-byte header: stream, 3 zeros, big-endian size) joined, cut at OUTPUT_BYTES."""
-    output = bytearray()
-    while header := response.raw.read(8):
-        rest = int.from_bytes(header[4:], "big")
-        while rest and (piece := response.raw.read(min(rest, 65536))):
-            rest -= len(piece)
-            output += piece[: max(OUTPUT_BYTES - len(output), 0)]
-    return output.decode(errors="replace")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from terminal_lego.harness.sandbox import ExecResult
 
 MAX_WAIT = 60.0
+SCROLLBACK = 10_000  # lines
 MAX_ARGUMENT = 16_000  # bytes; tmux refuses longer commands
 PASTE_PIECE = 60_000  # bytes; one argument of a program may have 128 KiB, base64 included
 CALL_SECONDS = 60.0
@@ -38,6 +39,7 @@ class TerminalSession:
     Args:
         sandbox: where it runs.
         user: who it runs as; None for the sandbox's default.
+        quirks: behaviours of the reference to reproduce, see quirks.md.
         log: file in the container that receives everything the pane prints.
         sleep, clock: how to wait and to know how long sending took.
     """
@@ -47,12 +49,14 @@ class TerminalSession:
         sandbox: Shell,
         *,
         user: str | int | None = None,
+        quirks: frozenset[str] = frozenset(),
         name: str = "terminus-2",
         log: str = "/logs/agent/terminus_2.pane",
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sandbox, self._user, self._name, self._log = sandbox, user, name, log
+        self._quirks = quirks
         self._sleep, self._clock = sleep, clock
         self._previous: str | None = None
         self._alive = False
@@ -63,8 +67,15 @@ class TerminalSession:
 
         Installs tmux when the image has none. Raises AgentSetupError, AgentSetupTimeoutError.
         """
-        values = f"session={shlex.quote(self._name)} log={shlex.quote(self._log)}\n"
-        script = values + (_SCRIPTS / "start_session.sh").read_text()
+        recorder = _SCRIPTS / "recorder_shell.sh" if "recorder-shell" in self._quirks else None
+        values = {
+            "session": self._name,
+            "log": self._log,
+            "history": "" if "short-scrollback" in self._quirks else str(SCROLLBACK),
+            "recorder": recorder.read_text() if recorder else "",
+        }
+        lines = [f"{name}={shlex.quote(value)}\n" for name, value in values.items()]
+        script = "".join(lines) + (_SCRIPTS / "start_session.sh").read_text()
         result = self._set_up(script, self._user)
         if result.exit_code == NO_TMUX:
             installed = self._set_up((_SCRIPTS / "install_tmux.sh").read_text(), "root")
@@ -105,7 +116,9 @@ class TerminalSession:
             self._sleep(wait)
 
     def _type(self, text: str) -> None:
-        command = f"tmux send-keys -t {self._name} -- {shlex.quote(text)}"
+        semicolon = text.endswith(";") and "final-semicolon" not in self._quirks
+        argument = shlex.quote(f"{text[:-1]}\\;" if semicolon else text)
+        command = f"tmux send-keys -t {self._name} -- {argument}"
         fits = len(command.encode()) <= MAX_ARGUMENT and "\0" not in text
         result = self._exec(command) if fits else self._paste(text)
         if result.exit_code and "too long" in result.output:
@@ -117,7 +130,8 @@ class TerminalSession:
             raise SandboxError(f"tmux refused the keystrokes {text[:80]!r}: {_tail(result.output)}")
 
     def _paste(self, text: str) -> "ExecResult":
-        """Deliver text of any length through a file; its newlines arrive as carriage returns."""
+        """Deliver text of any length through a file."""
+        newlines = "" if "paste-returns" in self._quirks else " -r"
         buffer = f"paste-{uuid4().hex}"
         data = text.encode()
         for start in range(0, len(data), PASTE_PIECE):
@@ -125,7 +139,7 @@ class TerminalSession:
             self._exec(f"printf %s {piece} | base64 -d >> /tmp/{buffer}")
         return self._exec(
             f"tmux load-buffer -b {buffer} /tmp/{buffer} && "
-            f"tmux paste-buffer -d -b {buffer} -t {self._name}; "
+            f"tmux paste-buffer -d{newlines} -b {buffer} -t {self._name}; "
             f"status=$?; rm -f /tmp/{buffer}; exit $status"
         )
 
@@ -139,9 +153,14 @@ class TerminalSession:
         self._alive = result.exit_code == 0 and bool(separator)
         if not self._alive:
             full = visible = ""
-        observation = delta(self._previous, full, visible)
+        observation = delta(self._previous, full, visible, relative_offset="relative-offset" in self._quirks)
         self._previous = full
         return observation
+
+    def screen(self) -> str:
+        """The visible rows as they are; what the next `observe` calls new does not depend on it."""
+        result = self._exec(f"tmux capture-pane -p -t {self._name}")
+        return "" if result.exit_code else result.output
 
     def alive(self) -> bool:
         """Whether the session still existed at the last `send` or `observe`."""

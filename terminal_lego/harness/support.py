@@ -12,26 +12,24 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 def check_supported(task: Task) -> None:
     """Raises TaskError naming the first thing in the task that cannot be run here."""
-    config, environment = task.config, task.config.environment
+    environment = task.config.environment
+    artifacts = [entry for part in (task, *task.steps) for entry in part.config.artifacts]
     refused = {
-        "a compose file": any(task.environment.glob("*compose.y*ml")),
-        'network_mode = "allowlist"': environment.network_mode == "allowlist",
-        "a network mode of its own for the agent or the verifier": any(
-            phase.network_mode not in (None, environment.network_mode)
-            for phase in (config.agent, config.verifier)
+        "a compose file (several containers)": any(task.environment.glob("*compose.y*ml")),
+        "an artifact or hook of another service": any(
+            getattr(entry, "service", None) not in (None, "main")
+            for entry in (*artifacts, *task.config.verifier.collect)
         ),
-        'verifier.environment_mode = "separate"': config.verifier.environment_mode == "separate",
         "gpus or tpu": bool(environment.gpus or environment.tpu),
-        "mcp_servers": bool(environment.mcp_servers),
-        "skills_dir": environment.skills_dir is not None,
     }
     for what, present in refused.items():
         if present:
-            raise TaskError(f"{task.path}: {what} is not supported yet; leave this task out.")
+            raise TaskError(f"{task.path}: {what} cannot run here; leave this task out.")
     if not environment.docker_image and not (task.environment / "Dockerfile").is_file():
         raise TaskError(f"{task.path}: add environment/Dockerfile or set environment.docker_image.")
-    for table in (environment.env, config.verifier.env, config.solution.env):
-        expand(table, task)
+    for part in task.steps or (task,):
+        for table in (environment.env, part.config.verifier.env, part.config.solution.env):
+            expand(table, task)
 
 
 def expand(table: Mapping[str, str], task: Task) -> dict[str, str]:

@@ -6,37 +6,52 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from terminal_lego.errors import (
+    AddTestsDirError,
     CommandTimeoutError,
+    DownloadVerifierDirError,
+    InfrastructureError,
     RewardFileEmptyError,
     RewardFileNotFoundError,
+    SandboxError,
+    VerifierBootstrapError,
     VerifierOutputParseError,
     VerifierTimeoutError,
 )
 from terminal_lego.harness.support import expand
+from terminal_lego.harness.verifier_output import verifier_trouble
 from terminal_lego.task import Task
 
 if TYPE_CHECKING:
     from terminal_lego.harness.sandbox import Sandbox
 
 STALE = "reward.json reward.txt test-stdout.txt"
-PREPARE = f"mkdir -p /logs/verifier && cd /logs/verifier && chmod 777 . && rm -rf {STALE}"
+# The agent may have left anything there, a link to somewhere else included.
+PREPARE = (
+    "for d in /logs /logs/verifier; do [ -d $d ] && [ ! -L $d ] || rm -rf $d; done; "
+    f"mkdir -p /logs/verifier && cd /logs/verifier && chmod 777 . && rm -rf {STALE}"
+)
+# What is in a baked image is not looked for anywhere else.
+OFFLINE = {"UV_OFFLINE": "1", "PIP_RETRIES": "0"}
 TEST = "/tests/test.sh > /logs/verifier/test-stdout.txt 2>&1"
 
 
 def verify(sandbox: "Sandbox", task: Task, trial_dir: Path, *, multiplier: float = 1.0) -> dict[str, float]:
     """Upload tests/, run test.sh and read the rewards; its exit code means nothing.
 
+    A step's tests go over those of its task; an image made for the verifier has them already.
+
     The container's logs end up in `trial_dir/{agent,verifier,artifacts}`, after a timeout too.
 
     Raises:
         VerifierTimeoutError: it ran longer than `[verifier] timeout_sec` times `multiplier`.
         RewardFileNotFoundError, RewardFileEmptyError, VerifierOutputParseError: see `read_rewards`.
-        SandboxError: the container or the engine is gone.
+        VerifierBootstrapError: its tools could not be downloaded, and no test ran.
+        AddTestsDirError, DownloadVerifierDirError, SandboxError: the container or the engine is gone.
     """
     settings = task.config.verifier
     limit = settings.timeout_sec * multiplier
-    env = expand(settings.env, task)
-    sandbox.upload(task.tests, "/tests")
+    env = (OFFLINE if task.baked else {}) | expand(settings.env, task)
+    _upload_tests(sandbox, task)
     try:
         if _is_root(settings.user if settings.user is not None else sandbox.user):
             sandbox.exec(f"({PREPARE}); {TEST}", user=settings.user, env=env, timeout=limit)
@@ -44,12 +59,30 @@ def verify(sandbox: "Sandbox", task: Task, trial_dir: Path, *, multiplier: float
             sandbox.exec(PREPARE, user="root", timeout=limit)
             sandbox.exec(TEST, user=settings.user, env=env, timeout=limit)
     except CommandTimeoutError as error:
-        sandbox.download_logs(trial_dir)
+        _download_logs(sandbox, trial_dir)
         raise VerifierTimeoutError(
             f"{task.name}: tests/test.sh ran longer than {limit:g} s; see `[verifier] timeout_sec`."
         ) from error
-    sandbox.download_logs(trial_dir)
-    return read_rewards(trial_dir / "verifier")
+    _download_logs(sandbox, trial_dir)
+    return _verdict(task.name, trial_dir / "verifier")
+
+
+def _upload_tests(sandbox: "Sandbox", task: Task) -> None:
+    if task.context:
+        return
+    folders = dict.fromkeys((task.path / "tests", task.tests))
+    try:
+        for folder in filter(Path.is_dir, folders):
+            sandbox.upload(folder, "/tests")
+    except SandboxError as error:
+        raise AddTestsDirError(f"{task.name}: the tests did not get into the container: {error}") from error
+
+
+def _download_logs(sandbox: "Sandbox", trial_dir: Path) -> None:
+    try:
+        sandbox.download_logs(trial_dir)
+    except SandboxError as error:
+        raise DownloadVerifierDirError(f"What the verifier wrote cannot be had: {error}") from error
 
 
 def read_rewards(folder: Path) -> dict[str, float]:
@@ -74,6 +107,23 @@ def read_rewards(folder: Path) -> dict[str, float]:
     for name, value in rewards.items():
         if not math.isfinite(value):
             raise VerifierOutputParseError(f"{file}: {name} is not a finite number; let test.sh write one.")
+    return rewards
+
+
+def _verdict(task: str, folder: Path) -> dict[str, float]:
+    """The rewards; a zero, or none, is no verdict when a failed download kept every test from running."""
+    stdout = folder / "test-stdout.txt"
+    trouble = verifier_trouble(stdout.read_text(errors="replace")) if stdout.is_file() else None
+    try:
+        rewards = read_rewards(folder)
+    except InfrastructureError:
+        if trouble is None:
+            raise
+        rewards = {}
+    if trouble and not any(rewards.values()):
+        raise VerifierBootstrapError(
+            f"{task}: no test ran, as {trouble} could not fetch what tests/test.sh asks for; see {stdout}."
+        )
     return rewards
 
 

@@ -9,11 +9,13 @@ from eval.progress import Progress
 from terminal_lego.harness.trial import TrialResult
 
 
-def trial(reward: float | None, exception: str | None = None) -> TrialResult:
-    rewards = None if reward is None else {"rewards": {"reward": reward}}
-    return TrialResult(
-        Path("x"), {"verifier_result": rewards, "exception_info": exception and {"exception_type": exception}}
-    )
+def trial(reward: float | None, exception: str | None = None, name: str = "") -> TrialResult:
+    data = {
+        "trial_name": name or f"{reward} {exception}",
+        "verifier_result": None if reward is None else {"rewards": {"reward": reward}},
+        "exception_info": exception and {"exception_type": exception},
+    }
+    return TrialResult(Path("x"), data)
 
 
 def run(console: Console) -> None:
@@ -25,7 +27,9 @@ def run(console: Console) -> None:
 def test_plain_lines_when_nobody_watches():
     out = io.StringIO()
     run(Console(file=out, force_terminal=False))
-    assert out.getvalue().startswith("tiny: 3/4 trials, 1 solved, 1 infrastructure errors, ")
+    assert out.getvalue().startswith(
+        "tiny: 3/4 trials, 1 solved, 50 % of those judged, 1 infrastructure errors, "
+    )
 
 
 def test_lines_come_while_it_runs(monkeypatch):
@@ -62,3 +66,11 @@ def test_kept_trials_are_done_but_set_no_pace():
 def test_unknown_time_left_is_a_question_mark():
     assert progress._clock(float("inf")) == "?"
     assert progress._clock(3725) == "1:02:05"
+
+
+def test_a_trial_that_runs_again_is_counted_once():
+    shown = Progress("tiny", 1, console=Console(file=io.StringIO()))
+    shown.add(trial(None, "SandboxError", "x"))
+    assert "1/1 trials, 0 solved, ? of those judged, 1 infrastructure errors" in shown.line()
+    shown.add(trial(1.0, name="x"))
+    assert "1/1 trials, 1 solved, 100 % of those judged, 0 infrastructure errors" in shown.line()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.statistics import mean_interval, paired_difference, pass_at_k, score, wilson
+from eval.statistics import mean_interval, paired_difference, pass_at_k, score, student_quantile, wilson
 from terminal_lego.errors import ConfigError
 
 binary = st.dictionaries(
@@ -54,15 +54,48 @@ def test_one_binary_trial_per_task_takes_wilson():
 
 
 def test_several_trials_per_task_take_a_bootstrap_of_tasks():
+    rewards = {str(i): [float(i % 2)] * 50 for i in range(40)}
+    estimate = mean_interval(rewards)
+    assert "bootstrap over 40 tasks" in estimate.method
+    # 2000 trials, but only 40 tasks: the half width is that of 40 coins, 2.02 * 0.5 / sqrt(39) = 0.162.
+    assert estimate.high - estimate.low == pytest.approx(0.324, abs=0.03)
+
+
+@pytest.mark.parametrize("rare", [0.0, 1.0])
+def test_few_solved_or_unsolved_tasks_take_wilson_with_tasks_as_units(rare):
+    rewards = {str(i): [rare if i < 2 else 1 - rare, 1 - rare] for i in range(40)}
+    estimate = mean_interval(rewards)
+    assert "Wilson" in estimate.method and "trials kept" in estimate.method
+    assert 0 < estimate.low < estimate.value < estimate.high < 1
+    # More certain than 40 single trials, less than 80.
+    widths = [np.subtract(*wilson(estimate.value, n)[::-1]) for n in (40, 80)]
+    assert widths[1] < estimate.high - estimate.low < widths[0]
+
+
+def test_few_tasks_take_wilson_with_tasks_as_units():
     rewards = {str(i): [float(i % 2)] * 50 for i in range(20)}
     estimate = mean_interval(rewards)
-    assert "bootstrap" in estimate.method
-    # 1000 trials, but only 20 tasks: the half width is that of 20 coins, 1.96 * 0.5 / sqrt(20) = 0.219.
-    assert estimate.high - estimate.low == pytest.approx(0.44, abs=0.08)
+    assert "Wilson" in estimate.method
+    assert estimate.high - estimate.low == pytest.approx(0.43, abs=0.02)
 
 
-def test_fractional_rewards_take_the_bootstrap():
-    assert "bootstrap" in mean_interval({"a": [0.25], "b": [1.0]}).method
+def test_fractional_rewards_have_an_interval_within_the_unit():
+    estimate = mean_interval({"a": [0.25], "b": [1.0], "c": [0.5]})
+    assert 0 < estimate.low < 0.25 and 0.9 < estimate.high < 1
+
+
+def test_rewards_beyond_the_unit_take_students_interval():
+    """4.303 * sd / sqrt(3), the sd of 1, 2 and 6 being 2.6458."""
+    estimate = mean_interval({"a": [1.0], "b": [2.0], "c": [6.0]})
+    assert "Student" in estimate.method
+    assert (estimate.value, estimate.high) == (3.0, pytest.approx(3 + 6.572, abs=0.06))
+
+
+@pytest.mark.parametrize(
+    ("freedom", "value"), [(1, 12.706), (3, 3.182), (10, 2.228), (30, 2.042), (999, 1.962)]
+)
+def test_student_quantiles_are_those_of_the_tables(freedom, value):
+    assert student_quantile(0.975, freedom) == pytest.approx(value, rel=2e-3)
 
 
 @pytest.mark.parametrize("reward", [0.0, 1.0])
@@ -120,33 +153,6 @@ def test_a_wider_level_gives_a_wider_interval():
     assert wide.method.startswith("99%")
 
 
-@pytest.mark.parametrize("trials", [1, 3])
-def test_coverage_is_near_nominal(trials, monkeypatch):
-    """400 simulated benchmarks of 40 tasks whose difficulties are Beta(0.8, 1.2): true mean 0.4."""
-    monkeypatch.setattr("eval.statistics.RESAMPLES", 1000)
-    rng = np.random.default_rng(7)
-    hits = 0
-    for _ in range(400):
-        solved = rng.random((40, trials)) < rng.beta(0.8, 1.2, (40, 1))
-        estimate = mean_interval({str(i): row.tolist() for i, row in enumerate(solved.astype(float))})
-        hits += estimate.low <= 0.4 <= estimate.high
-    assert 0.92 <= hits / 400 <= 0.98
-
-
-def test_coverage_of_a_known_difference_is_near_nominal(monkeypatch):
-    """a solves a task with probability p, b with p / 2, p uniform: true difference 0.25."""
-    monkeypatch.setattr("eval.statistics.RESAMPLES", 1000)
-    rng = np.random.default_rng(8)
-    hits = 0
-    for _ in range(400):
-        chance = rng.random(40)
-        a, b = rng.random(40) < chance, rng.random(40) < chance / 2
-        sides = [{str(i): [float(x)] for i, x in enumerate(side)} for side in (a, b)]
-        estimate = paired_difference(*sides)
-        hits += estimate.low <= 0.25 <= estimate.high
-    assert 0.92 <= hits / 400 <= 0.98
-
-
 def test_pairing_takes_the_difficulty_of_tasks_out():
     """b is a minus one solved task of 100: unpaired intervals of +-10 points, paired +-2."""
     a = {str(i): [float(i < 50)] for i in range(100)}
@@ -154,6 +160,12 @@ def test_pairing_takes_the_difficulty_of_tasks_out():
     estimate = paired_difference(a, b)
     assert estimate.value == pytest.approx(0.01)
     assert estimate.high - estimate.low < 0.05
+
+
+def test_few_pairs_take_students_interval_within_what_rewards_allow():
+    estimate = paired_difference({"a": [1.0], "b": [1.0]}, {"a": [0.0], "b": [1.0]})
+    assert (estimate.low, estimate.value, estimate.high) == (-1.0, 0.5, 1.0)
+    assert "paired Student interval over 2 shared tasks" in estimate.method
 
 
 def test_only_shared_tasks_are_compared():

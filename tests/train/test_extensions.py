@@ -97,7 +97,7 @@ def test_others_wait_for_the_one_that_compiles_and_no_longer(tmp_path):
 
 
 def test_environments_do_not_compile_over_each_other(monkeypatch):
-    ours = extensions._folder()
+    ours = extensions.folder()
     monkeypatch.setattr(sys, "prefix", "/another")
-    assert extensions._folder() != ours
-    assert extensions._folder().parent == ours.parent
+    assert extensions.folder() != ours
+    assert extensions.folder().parent == ours.parent

@@ -19,12 +19,16 @@ class AgentResult:
 
     Attributes:
         turns: replies of the model; None for an agent without one.
-        prompt_tokens, completion_tokens: sums over the turns, None when the server did not count.
+        prompt_tokens, completion_tokens, cached_tokens: sums over all calls, those for summaries
+            included; None when the server did not count.
+        summarizations: how often a summary was begun.
     """
 
     turns: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    summarizations: int = 0
 
 
 class Agent(Protocol):

@@ -14,6 +14,7 @@ from terminal_lego.trajectory import Message
 if TYPE_CHECKING:
     import torch
 
+THOUGHT, THOUGHT_END = "<think>", "</think>"
 GATHER_SECONDS = 0.02
 """How long a batch waits for one more request: far below a turn, enough for trials in step."""
 
@@ -32,6 +33,8 @@ class LocalStudent:
         max_new_tokens: longest reply; a longer one ends with finish_reason "length".
         max_batch: most conversations generated for at once.
         chat_template: a .jinja file used instead of the tokenizer's own template.
+        takes_thoughts: whether a thought that a reply begins with is taken out of its text, as servers'
+            reasoning parsers do; for students that were trained to read no earlier thoughts.
 
     Raises:
         StudentError: the model cannot be loaded or has no chat template.
@@ -44,12 +47,16 @@ class LocalStudent:
         max_new_tokens: int = 256,
         max_batch: int = 16,
         chat_template: str | Path | None = None,
+        takes_thoughts: bool = False,
     ) -> None:
         self.model = str(path)
+        self._takes_thoughts = takes_thoughts
         self._max_new_tokens = max_new_tokens
         self._max_batch = max_batch
         self._tokenizer, self._network = _load(self.model, chat_template)
-        self._context = self._network.config.max_position_embeddings
+        self._limit = self._network.config.max_position_embeddings
+        self.context: int | None = self._limit - max_new_tokens
+        self.output_limit: int | None = max_new_tokens
         self._requests: queue.Queue[_Request | None] = queue.Queue()
         self._lock, self._closed = threading.Lock(), False
         self._worker = threading.Thread(target=self._serve, name="local-student", daemon=True)
@@ -67,6 +74,10 @@ class LocalStudent:
         except TimeoutError as error:
             request.answer.cancel()
             raise ModelUnavailableError(f"{self.model}: no reply within {timeout:.0f} s") from error
+
+    def count(self, messages: list[Message]) -> int:
+        """As the chat template spells them, the opening of the reply included."""
+        return len(self._ids(messages)) if messages else 0
 
     def close(self) -> None:
         """Answers what was asked before, then stops. A second call does nothing."""
@@ -106,14 +117,12 @@ class LocalStudent:
     def _answer(self, batch: list[_Request]) -> None:
         fitting = []
         for request in batch:
-            ids = self._tokenizer.apply_chat_template(
-                request.messages, add_generation_prompt=True, return_dict=True
-            )["input_ids"]
-            if len(ids) + self._max_new_tokens > self._context:
+            ids = self._ids(request.messages)
+            if len(ids) + self._max_new_tokens > self._limit:
                 request.answer.set_exception(
                     ContextLengthExceededError(
                         f"{len(ids)} prompt tokens and {self._max_new_tokens} for the reply exceed the "
-                        f"{self._context} that {self.model} can hold"
+                        f"{self._limit} that {self.model} can hold"
                     )
                 )
             else:
@@ -123,6 +132,10 @@ class LocalStudent:
         replies = self._generate([ids for _, ids in fitting])
         for (request, ids), reply in zip(fitting, replies, strict=True):
             request.answer.set_result(self._completion(reply, len(ids)))
+
+    def _ids(self, messages: list[Message]) -> list[int]:
+        template = self._tokenizer.apply_chat_template
+        return template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
 
     def _generate(self, prompts: list[list[int]]) -> "torch.Tensor":
         import torch
@@ -139,8 +152,11 @@ class LocalStudent:
         stopped = self._tokenizer.eos_token_id in ids
         if stopped:
             ids = ids[: ids.index(self._tokenizer.eos_token_id)]
+        text = self._tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+        thought, closing, rest = text.partition(THOUGHT_END) if self._takes_thoughts else ("", "", "")
         return Completion(
-            text=self._tokenizer.decode(ids, clean_up_tokenization_spaces=False),
+            text=rest if closing else text,
+            reasoning=thought.removeprefix(THOUGHT).strip("\n") if closing else None,
             finish_reason="stop" if stopped else "length",
             prompt_tokens=prompt_tokens,
             completion_tokens=len(ids) + stopped,

@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from terminal_lego.errors import ConfigError, ContextLengthExceededError, ModelUnavailableError
@@ -14,12 +15,17 @@ from terminal_lego.trajectory import Message
 if TYPE_CHECKING:
     from openai import APIStatusError
     from openai.types.chat import ChatCompletion
+    from openai.types.chat.chat_completion import Choice
 
-PAUSES = (4.0, 8.0, 15.0, 15.0)
+PAUSES = (4.0, 8.0, 15.0, 20.0, 30.0)
 """Seconds between the attempts of one call; one attempt more than there are pauses."""
 
 ATTEMPT_SECONDS = 600.0
+CONTEXT_SECONDS = 10.0
 REASON_CHARACTERS = 1_000
+TOKENS_PER_BYTE = 0.3
+"""Of a conversation, until the server has counted one."""
+
 _TRANSIENT = frozenset({408, 409, 425, 429})
 _CONTEXT_OVERFLOW = re.compile(
     r"context_length_exceeded|context (length|size|window)|maximum model length|prompt is too long"
@@ -36,6 +42,10 @@ class OpenAICompatibleClient:
         base_url: ending in `/v1` for most servers.
         api_key_env: name of the environment variable that holds the key; None for a server without one.
         temperature, max_tokens: not sent when None.
+        max_input_tokens: what a prompt may have; None to take it from the server's list of models, where
+            vLLM and SGLang say it.
+        token_details: ask for token ids and log-probabilities; a server that refuses a field is asked
+            without it.
         extra_body: further fields of the request, such as `chat_template_kwargs`.
 
     Raises ConfigError when the environment variable is not set.
@@ -49,6 +59,8 @@ class OpenAICompatibleClient:
         api_key_env: str | None = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
+        max_input_tokens: int | None = None,
+        token_details: bool = False,
         extra_body: Mapping[str, Any] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -61,9 +73,33 @@ class OpenAICompatibleClient:
             )
         self.model = model
         self._base_url, self._key, self._sleep = base_url, key, sleep
-        sampling = {"temperature": temperature, "max_tokens": max_tokens, "extra_body": extra_body}
+        self.output_limit: int | None = max_tokens
+        self._max_input_tokens, self._tokens_per_byte = max_input_tokens, TOKENS_PER_BYTE
+        sampling = {"temperature": temperature, "max_tokens": max_tokens}
         self._options = {name: value for name, value in sampling.items() if value is not None}
+        self._body = dict(extra_body or {})
+        self._details = {"logprobs": True, "return_token_ids": True} if token_details else {}
         self._client = OpenAI(base_url=base_url, api_key=key, max_retries=0)
+
+    @cached_property
+    def context(self) -> int | None:
+        """See `ChatClient.context`. Asks the server once, unless the number was given."""
+        from openai import OpenAIError
+
+        if self._max_input_tokens is not None:
+            return self._max_input_tokens
+        try:
+            models = self._client.models.list(timeout=CONTEXT_SECONDS).data
+            limits = [
+                (model.model_extra or {}).get("max_model_len") for model in models if model.id == self.model
+            ]
+        except (OpenAIError, ValueError, AttributeError, TypeError):
+            return None
+        return next((limit - (self.output_limit or 0) for limit in limits if isinstance(limit, int)), None)
+
+    def count(self, messages: list[Message]) -> int:
+        """By size, at the rate of the last conversation that the server counted."""
+        return round(_bytes(messages) * self._tokens_per_byte)
 
     def complete(self, messages: list[Message], *, timeout: float | None = None) -> Completion:
         """See `ChatClient.complete`. Asks again after what may pass: limits, overload, lost connections."""
@@ -75,14 +111,10 @@ class OpenAICompatibleClient:
             if left <= 0:
                 raise self._unavailable("no time was left to ask")
             try:
-                return _completion(
-                    self._client.chat.completions.create(
-                        model=self.model,
-                        messages=messages,  # type: ignore[arg-type]
-                        timeout=min(left, ATTEMPT_SECONDS),
-                        **self._options,
-                    )
-                )
+                completion = _completion(self._create(messages, min(left, ATTEMPT_SECONDS)))
+                if completion.prompt_tokens and (size := _bytes(messages)):
+                    self._tokens_per_byte = completion.prompt_tokens / size
+                return completion
             except APIConnectionError as error:
                 reason = str(error.__cause__ or error)
             except APIStatusError as error:
@@ -93,6 +125,26 @@ class OpenAICompatibleClient:
                 raise self._unavailable(reason)
             self._sleep(pause)
         raise AssertionError("unreachable")
+
+    def _create(self, messages: list[Message], timeout: float) -> "ChatCompletion":
+        from openai import APIStatusError
+
+        while True:
+            details = self._details
+            body = {**self._body, **details}
+            try:
+                return self._client.chat.completions.create(
+                    model=self.model,
+                    messages=messages,  # type: ignore[arg-type]
+                    timeout=timeout,
+                    **self._options,
+                    **({"extra_body": body} if body else {}),
+                )
+            except APIStatusError as error:
+                accepted = {name: details[name] for name in details if name not in error.message}
+                if error.status_code not in (400, 422) or accepted == details:
+                    raise
+                self._details = accepted
 
     def _refusal(self, error: "APIStatusError") -> str:
         """The reason to ask again, or the error that ends the call."""
@@ -120,6 +172,7 @@ def _completion(response: "ChatCompletion") -> Completion:
     try:
         choice, usage = response.choices[0], response.usage
         text, extra = choice.message.content or "", choice.message.model_extra or {}
+        cached = usage and usage.prompt_tokens_details and usage.prompt_tokens_details.cached_tokens
     except (AttributeError, IndexError, TypeError):
         raise ValueError("the server's answer is not a chat completion") from None
     reasoning = extra.get("reasoning_content") or extra.get("reasoning")
@@ -129,7 +182,24 @@ def _completion(response: "ChatCompletion") -> Completion:
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
         reasoning=_text(reasoning) if isinstance(reasoning, str) else None,
+        cached_tokens=cached or None,
+        prompt_token_ids=_ids((response.model_extra or {}).get("prompt_token_ids")),
+        completion_token_ids=_ids((choice.model_extra or {}).get("token_ids")),
+        logprobs=_logprobs(choice),
     )
+
+
+def _ids(value: object) -> tuple[int, ...] | None:
+    return tuple(value) if isinstance(value, list) and value else None
+
+
+def _logprobs(choice: "Choice") -> tuple[float, ...] | None:
+    content = choice.logprobs.content if choice.logprobs else None
+    return tuple(token.logprob for token in content) if content else None
+
+
+def _bytes(messages: list[Message]) -> int:
+    return sum(len(message["content"].encode()) for message in messages)
 
 
 def _text(value: str) -> str:

@@ -64,6 +64,19 @@ def test_metrics_and_reasoning_are_kept(tmp_path):
     assert (turn.prompt_tokens, turn.completion_tokens, turn.reasoning) == (7, 3, "hm")
 
 
+def test_replies_are_read_in_the_format_of_their_agent(tmp_path):
+    xml = (
+        "<response><analysis>a</analysis><plan>p</plan><commands>"
+        '<keystrokes duration="0.1">ls\n</keystrokes></commands></response>'
+    )
+    data = document(PROMPT, agent(xml, seen("x")))
+    assert only(read(tmp_path, data)).turns[0].parsed.error
+    data["agent"]["extra"] = {"parser": "xml"}
+    (turn,) = only(read(tmp_path, data)).turns
+    assert [command.keystrokes for command in turn.commands] == ["ls\n"]
+    assert turn.reply == xml
+
+
 @pytest.mark.parametrize(
     ("observation", "text"),
     [

@@ -30,6 +30,7 @@ turns = st.builds(
     prompt_tokens=st.none() | st.integers(0, 10**6),
     completion_tokens=st.none() | st.integers(0, 10**6),
     seconds=st.none() | st.floats(0, 1e6),
+    finish_reason=st.none() | st.sampled_from(["stop", "length"]),
 )
 trajectories = st.builds(
     Trajectory,

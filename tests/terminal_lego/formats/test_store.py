@@ -99,6 +99,8 @@ def test_datasets_sees_the_same_types(tmp_path):
         "prompt_tokens": count,
         "completion_tokens": count,
         "seconds": Value("float64"),
+        "finish_reason": text,
+        "parser": text,
     }
     columns = dict.fromkeys(["id", "task", "model", "prompt"], text) | {"turns": List(turn)}
     columns |= {"reward": Value("float64")}

@@ -40,6 +40,7 @@ class ModelServer(HTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: list[tuple[int, object]] = [answer()]
+        self.models: object = None
         self.requests: list[dict] = []
         self.authorization: list[str | None] = []
 
@@ -60,6 +61,15 @@ class Handler(BaseHTTPRequestHandler):
             del self.server.answers[0]
         body = json.dumps(content).encode()
         self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self.server.requests.append({"path": self.path})
+        body = json.dumps(self.server.models).encode()
+        self.send_response(200 if self.server.models else 404)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -130,6 +140,75 @@ def test_half_a_surrogate_pair_is_replaced(server: ModelServer, client: OpenAICo
     assert client.complete(ASK).text == "a?b"
 
 
+def test_a_reasoning_server_leaves_line_breaks_that_stay(server: ModelServer, client: OpenAICompatibleClient):
+    server.answers = [answer("\n\n{}", reasoning_content="hm")]
+    assert client.complete(ASK).text == "\n\n{}"
+
+
+def with_details() -> tuple[int, dict]:
+    """As vLLM sends them."""
+    status, body = answer()
+    token = {"token": "hi", "bytes": None, "top_logprobs": []}
+    body["choices"][0] |= {"token_ids": [8], "logprobs": {"content": [{**token, "logprob": -0.25}]}}
+    body["usage"]["prompt_tokens_details"] = {"cached_tokens": 4}
+    return status, body | {"prompt_token_ids": [5, 6, 7]}
+
+
+def test_token_ids_and_log_probabilities_come_back_when_asked_for(server: ModelServer):
+    server.answers = [with_details()]
+    body = {"chat_template_kwargs": {}}
+    completion = OpenAICompatibleClient("m", server.url, token_details=True, extra_body=body).complete(ASK)
+    (asked,) = server.requests
+    assert (asked["logprobs"], asked["return_token_ids"], asked["chat_template_kwargs"]) == (True, True, {})
+    assert completion.prompt_token_ids == (5, 6, 7)
+    assert (completion.completion_token_ids, completion.logprobs) == ((8,), (-0.25,))
+    assert completion.cached_tokens == 4
+
+
+def test_a_refused_detail_is_not_asked_for_again(server: ModelServer, pauses: list[float]):
+    client = OpenAICompatibleClient("m", server.url, token_details=True, sleep=pauses.append)
+    server.answers = [refusal(400, "Unrecognized request argument supplied: return_token_ids"), answer()]
+    assert client.complete(ASK).text == "hi"
+    client.complete(ASK)
+    asked = [("return_token_ids" in request, "logprobs" in request) for request in server.requests]
+    assert asked == [(True, True), (False, True), (False, True)]
+    assert pauses == []
+
+
+@pytest.mark.parametrize(
+    ("models", "context"),
+    [
+        ({"data": [{"id": "x", "max_model_len": 1}, {"id": "m", "max_model_len": 4096}]}, 4032),
+        ({"data": [{"id": "m"}]}, None),
+        ({"data": [{"id": "m", "max_model_len": "4096"}]}, None),
+        ({"data": {"id": "m"}}, None),
+        ([], None),
+    ],
+)
+def test_the_context_is_what_the_server_says_less_the_reply(
+    server: ModelServer, models: object, context: int | None
+):
+    server.models = models
+    client = OpenAICompatibleClient("m", server.url, max_tokens=64)
+    assert [client.context, client.context] == [context, context]
+    assert server.requests == [{"path": "/v1/models"}] or models == []
+    assert client.output_limit == 64
+
+
+def test_a_given_context_is_not_asked_for(server: ModelServer):
+    assert OpenAICompatibleClient("m", server.url, max_input_tokens=99).context == 99
+    assert server.requests == []
+
+
+def test_tokens_are_counted_at_the_rate_of_the_last_answer(
+    server: ModelServer, client: OpenAICompatibleClient
+):
+    before = client.count(ASK * 100)
+    client.complete(ASK)
+    assert client.count(ASK) == 7
+    assert client.count(ASK * 100) == 700 > before > 0
+
+
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
 def test_what_may_pass_is_asked_again(
     server: ModelServer, client: OpenAICompatibleClient, pauses: list[float], status: int
@@ -137,6 +216,20 @@ def test_what_may_pass_is_asked_again(
     server.answers = [refusal(status, "busy"), refusal(status, "busy"), answer()]
     assert client.complete(ASK).text == "hi"
     assert pauses == list(PAUSES[:2])
+
+
+def test_a_server_that_is_down_for_a_minute_costs_no_trial(
+    server: ModelServer, client: OpenAICompatibleClient, pauses: list[float]
+):
+    def down_until_a_minute_has_passed(seconds: float) -> None:
+        pauses.append(seconds)
+        if sum(pauses) >= 60:
+            server.answers = [answer()]
+
+    client._sleep = down_until_a_minute_has_passed
+    server.answers = [refusal(503, "starting")]
+    assert client.complete(ASK).text == "hi"
+    assert sum(pauses) >= 60
 
 
 def test_it_gives_up_after_the_last_pause(
@@ -234,3 +327,4 @@ def test_a_scripted_client_answers_by_its_policy():
     client = ScriptedClient(lambda messages: messages[-1]["content"].upper(), model="echo")
     assert client.complete(ASK).text == "HÉ"
     assert client.model == "echo"
+    assert (client.context, client.output_limit, client.count(ASK)) == (None, None, 2)

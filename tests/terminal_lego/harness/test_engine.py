@@ -9,7 +9,7 @@ import pytest
 
 from terminal_lego.errors import EngineUnavailableError, SandboxBuildFailedError
 from terminal_lego.harness import engine as module
-from terminal_lego.harness.engine import BASE_IMAGE, connect, ensure_image, main, stop
+from terminal_lego.harness.engine import BASE_IMAGE, connect, connect_all, ensure_image, main, stop
 
 
 @pytest.fixture
@@ -49,6 +49,21 @@ def test_uses_the_engine_that_answers(engine, no_start):
     client = connect()
     assert client.ping()
     client.close()
+
+
+def test_several_engines_are_named_with_commas(engine, monkeypatch, tmp_path, no_start):
+    socket = module._address().removeprefix("unix://")
+    (tmp_path / "other.sock").symlink_to(socket)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{socket}, unix://{tmp_path}/other.sock")
+    with connect_all() as clients:
+        assert [client.api.base_url for client in clients] == ["http+docker://localhost"] * 2
+        assert all(client.ping() for client in clients)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{socket},unix://{tmp_path}/none.sock")
+    with (
+        pytest.raises(EngineUnavailableError, match=r"none\.sock does not answer.*leave it out"),
+        connect_all(),
+    ):
+        pass
 
 
 def test_a_named_engine_that_is_silent_is_not_replaced(monkeypatch, tmp_path, no_start):

@@ -13,10 +13,18 @@ from pathlib import Path
 import docker
 import pytest
 
-from terminal_lego.errors import ConfigError, ModelUnavailableError, TaskError
+from terminal_lego.errors import (
+    ConfigError,
+    DiskFullError,
+    EngineUnavailableError,
+    ModelUnavailableError,
+    TaskError,
+)
+from terminal_lego.harness import job as job_module
 from terminal_lego.harness.agents import AgentResult
 from terminal_lego.harness.agents.nop import Nop
 from terminal_lego.harness.agents.oracle import Oracle
+from terminal_lego.harness.engine import answers
 from terminal_lego.harness.job import TrialSettings, run_job, trial_name
 from terminal_lego.harness.sandbox import JOB_LABEL, DockerSandbox
 from terminal_lego.task import Task
@@ -186,9 +194,7 @@ def test_an_event_stops_the_job_and_a_rerun_finishes_it(engine, tasks, job_dir):
     assert [trial.reward for trial in second.trials] == [1] * 4
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_removes_the_containers_and_keeps_what_is_finished(engine, tasks, job_dir, by):
-    program = """
+SLOW = """
 import sys
 from pathlib import Path
 from terminal_lego.harness.agents import AgentResult
@@ -209,7 +215,11 @@ try:
 except KeyboardInterrupt:
     print("interrupted")
 """
-    command = [sys.executable, "-c", program, str(job_dir), *(str(task.path) for task in tasks)]
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_removes_the_containers_and_keeps_what_is_finished(engine, tasks, job_dir, by):
+    command = [sys.executable, "-c", SLOW, str(job_dir), *(str(task.path) for task in tasks)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "working\n"
         process.send_signal(by)
@@ -277,6 +287,10 @@ class EngineProxy:
     def die(self) -> None:
         self._dead = True
         self._hang_up(*self._open)
+        self._open.clear()
+
+    def revive(self) -> None:
+        self._dead = False
 
     def close(self) -> None:
         self._hang_up(self._listener, *self._open)
@@ -298,20 +312,88 @@ def proxy(engine, tmp_path: Path) -> Iterator[EngineProxy]:
     proxy.close()
 
 
-def test_an_engine_that_dies_ends_every_trial_and_a_rerun_finishes(engine, proxy, tasks, job_dir):
+@pytest.fixture
+def through_proxy(proxy) -> Iterator[docker.DockerClient]:
+    client = docker.DockerClient(base_url=proxy.url, timeout=30)
+    yield client
+    client.close()
+
+
+def test_an_engine_that_stays_away_ends_the_job_and_a_rerun_finishes(
+    engine, proxy, through_proxy, tasks, job_dir, monkeypatch
+):
+    monkeypatch.setattr(job_module, "ENGINE_SECONDS", 0)
+
     def dies_in_second(name: str) -> None:
         if name.startswith("second"):
             proxy.die()
 
-    client = docker.DockerClient(base_url=proxy.url, timeout=30)
     make = lambda: Scripted([], dies_in_second)  # noqa: E731
-    first = run_job(tasks, make, job_dir, attempts=3, concurrency=1, client=client)
-    client.close()
-    assert [trial.exception_type for trial in first.trials] == [None] + ["SandboxError"] * 5
-    assert len(first.infrastructure_errors) == 5
-
+    with pytest.raises(EngineUnavailableError, match="what is finished is kept"):
+        run_job(tasks, make, job_dir, attempts=3, concurrency=1, client=through_proxy)
     runs: list[str] = []
     second = run_job(tasks, lambda: Scripted(runs), job_dir, attempts=3, client=engine)
     assert len(runs) == 5
     assert {trial.reward for trial in second.trials} == {1}
     assert left(engine, job_dir) == []
+
+
+def test_a_trial_that_loses_its_container_to_a_restarted_engine_is_run_again(
+    engine, proxy, through_proxy, tasks, job_dir, monkeypatch
+):
+    runs: list[str] = []
+
+    def restarts_once(name: str) -> None:
+        if len(runs) == 1:
+            for container in left(engine, job_dir):
+                container.kill()
+            proxy.die()
+
+    def comes_back(client: docker.DockerClient) -> bool:
+        proxy.revive()
+        return answers(client)
+
+    monkeypatch.setattr(job_module, "answers", comes_back)
+    result = run_job(
+        tasks, lambda: Scripted(runs, restarts_once), job_dir, concurrency=1, client=through_proxy
+    )
+    assert [name[:6] for name in runs] == ["first_", "first_", "second"]
+    assert [trial.reward for trial in result.trials] == [1, 1]
+    assert left(engine, job_dir) == []
+
+
+def test_a_full_disk_ends_the_job_in_one_sentence_and_a_rerun_finishes(engine, tasks, job_dir):
+    def fills(name: str) -> None:
+        if name.startswith("second"):
+            (job_dir / name / "trial.log").unlink()
+            (job_dir / name / "trial.log").symlink_to("/dev/full")
+
+    with pytest.raises(DiskFullError, match="make room"):
+        run_job(tasks, lambda: Scripted([], fills), job_dir, concurrency=1, client=engine)
+    assert left(engine, job_dir) == []
+    runs: list[str] = []
+    assert [t.reward for t in run_job(tasks, lambda: Scripted(runs), job_dir, client=engine).trials] == [1, 1]
+    assert [name[:6] for name in runs] == ["second"]
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
+def test_a_runner_that_is_not_let_finish_leaves_nothing_after_the_next_start(engine, tasks, job_dir, by):
+    command = [sys.executable, "-c", SLOW, str(job_dir), *(str(task.path) for task in tasks)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "working\n"
+        while process.poll() is None:  # SIGINT twice, and more often
+            process.send_signal(by)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
+    runs: list[str] = []
+    slow = lambda: Named(runs)  # noqa: E731
+    result = run_job(tasks, slow, job_dir, client=engine)
+    assert [name[:6] for name in runs] == ["second"]
+    assert [trial.reward for trial in result.trials] == [0, 1]
+    assert left(engine, job_dir) == []
+
+
+class Named(Scripted):
+    """What the interrupted program's agent is called."""
+
+    name = "slow"

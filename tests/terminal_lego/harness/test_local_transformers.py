@@ -77,6 +77,30 @@ def test_an_answer_is_the_likeliest_text_up_to_the_end_of_the_turn(messages, mod
     assert (answer.prompt_tokens, answer.completion_tokens) == (prompt, len(expected))
 
 
+@pytest.mark.parametrize(
+    ("written", "thought", "reply"),
+    [("<think>\nhm\n</think>\n\n{}", "hm", "\n\n{}"), ("hm</think>{}", "hm", "{}"), ("{}", None, "{}")],
+)
+def test_thoughts_are_taken_out_for_a_student_that_reads_none(written, thought, reply, model, student):
+    ids = torch.tensor([*student._tokenizer.encode(written), student._tokenizer.eos_token_id])
+    kept = student._completion(ids, 1)
+    assert (kept.text, kept.reasoning) == (written, None)
+    with LocalStudent(model, takes_thoughts=True) as parsing:
+        taken = parsing._completion(ids, 1)
+    assert (taken.text, taken.reasoning) == (reply, thought)
+    assert taken.completion_tokens == kept.completion_tokens
+
+
+@pytest.mark.parametrize("messages", QUESTIONS, ids=range(len(QUESTIONS)))
+def test_a_conversation_is_counted_as_it_is_sent(messages, student):
+    assert student.count(messages) == student.complete(messages).prompt_tokens
+    assert (student.context, student.output_limit) == (CONTEXT - LONGEST, LONGEST)
+
+
+def test_a_conversation_that_has_not_begun_takes_no_room(student):
+    assert student.count([]) == 0
+
+
 def test_answers_in_one_batch_are_those_given_alone(student, monkeypatch):
     alone = [student.complete(messages) for messages in QUESTIONS]
     assert len({answer.text for answer in alone}) > 2

@@ -29,9 +29,21 @@ def test_an_unchanged_screen_repeats_its_last_line_and_blank_rows():
     assert delta("$ ls\na\n$\n\n\n", "$ ls\na\n$\n\n\n", "?") == NEW + "\n$\n\n\n"
 
 
-def test_leading_blank_text_makes_the_start_too_early_by_its_length():
+def test_leading_blank_text_changes_nothing():
     old = "\n\n$ ls\nabc\n$\n"
-    assert delta(old, old, "?") == NEW + "bc\n$\n"
+    assert delta(old, old, "?") == NEW + "\n$\n"
+
+
+def test_leading_blank_text_makes_a_relative_start_too_early_by_its_length():
+    old = "\n\n$ ls\nabc\n$\n"
+    assert delta(old, old, "?", relative_offset=True) == NEW + "bc\n$\n"
+
+
+@pytest.mark.parametrize("relative_offset", [False, True])
+def test_a_relative_start_is_the_same_without_leading_blank_text(relative_offset: bool):
+    new = delta("$ ls\na\n$\n", "$ ls\na\n$ pwd\n$\n", "?", relative_offset=relative_offset)
+    assert new == NEW + "\n$ pwd\n$\n"
+    assert delta("b\n", " b c\n", "?", relative_offset=relative_offset) == NEW + "b c\n"
 
 
 def test_after_clear_the_screen_is_shown():

@@ -123,6 +123,16 @@ def test_no_new_privileges(sandbox):
     assert "NoNewPrivs:\t1" in sandbox.exec("cat /proc/self/status").output
 
 
+def test_the_container_is_confined(sandbox, engine):
+    seen = engine.api.inspect_container(sandbox.id)
+    host = seen["HostConfig"]
+    assert (seen["Mounts"], host["Binds"], host["Privileged"]) == ([], None, False)
+    assert host["MemorySwap"] == host["Memory"] == 128 * 2**20
+    assert host["PidsLimit"] == module.PIDS_LIMIT
+    capabilities = int(sandbox.exec("grep CapEff /proc/self/status").output.split()[1], 16)
+    assert [bit for bit in (8, 12, 13, 21) if capabilities >> bit & 1] == []  # SETPCAP, NET_*, SYS_ADMIN
+
+
 def test_the_screen_shows_a_fixed_host(engine, make_task):
     with DockerSandbox(engine, make_task(), "trial", hostname="box") as sandbox:
         assert sandbox.exec("hostname").output == "box\n"
@@ -174,7 +184,7 @@ def test_logs_cannot_reach_the_record(sandbox, tmp_path):
     sandbox.exec("echo '{}' > /logs/result.json; echo a > /logs/agent/a; ln -s /etc/passwd /logs/verifier/b")
     sandbox.download_logs(tmp_path / "trial")
     found = sorted(str(path.relative_to(tmp_path / "trial")) for path in (tmp_path / "trial").rglob("*"))
-    assert found == ["agent", "agent/a", "artifacts", "verifier"]
+    assert found == ["agent", "agent/a", "verifier"]
 
 
 def test_what_is_not_there_cannot_be_downloaded(sandbox, tmp_path):
@@ -275,12 +285,9 @@ def test_an_image_that_cannot_be_had(engine, make_task):
     ("said", "options"),
     [
         ("a compose file", {"files": {"environment/docker-compose.yaml": "services: {}\n"}}),
-        ("allowlist", {"environment": {"network_mode": "allowlist", "allowed_hosts": ["a.org"]}}),
-        ("network mode of its own", {"agent": {"network_mode": "public"}}),
-        ("separate", {"verifier": {"environment_mode": "separate"}}),
+        ("another service", {"artifacts": [{"source": "/data", "service": "database"}]}),
+        ("another service", {"verifier": {"collect": [{"command": "dump", "service": "database"}]}}),
         ("gpus", {"environment": {"gpus": 1}}),
-        ("skills_dir", {"environment": {"skills_dir": "/skills"}}),
-        ("mcp_servers", {"environment": {"mcp_servers": [{"name": "a", "url": "http://a"}]}}),
         ("Dockerfile", {"environment": {"docker_image": None}, "files": {"environment/": ""}}),
         ("NOT_ON_HOST", {"verifier": {"env": {"KEY": "${NOT_ON_HOST}"}}}),
     ],

@@ -10,11 +10,13 @@ from terminal_lego.errors import (
     CommandTimeoutError,
     SandboxError,
 )
+from terminal_lego.harness.quirks import QUIRKS
 from terminal_lego.harness.sandbox import ExecResult
 from terminal_lego.harness.session import NO_TMUX, TerminalSession
 from tests.terminal_lego.harness.local_sandbox import LocalSandbox, needs_tmux
 
 SCREEN, NEW = "Current Terminal Screen:\n", "New Terminal Output:\n"
+ALL = frozenset(QUIRKS)
 
 
 @pytest.fixture
@@ -25,8 +27,13 @@ def sandbox(tmp_path: Path) -> Iterator[LocalSandbox]:
 
 
 @pytest.fixture
-def session(sandbox: LocalSandbox) -> TerminalSession:
-    session = TerminalSession(sandbox)
+def quirks() -> frozenset[str]:
+    return frozenset()
+
+
+@pytest.fixture
+def session(sandbox: LocalSandbox, quirks: frozenset[str]) -> TerminalSession:
+    session = TerminalSession(sandbox, quirks=quirks)
     session.start()
     return session
 
@@ -54,11 +61,12 @@ class TestTerminal:
         session.start()
         assert session.observe() == SCREEN + "$\n" + 39 * "\n"
 
-    def test_the_pane_is_160_by_40_and_keeps_2000_lines(
-        self, session: TerminalSession, sandbox: LocalSandbox
+    @pytest.mark.parametrize(("quirks", "lines"), [(frozenset(), 10_000), (ALL, 2_000)])
+    def test_the_pane_is_160_by_40_with_a_scrollback(
+        self, session: TerminalSession, sandbox: LocalSandbox, lines: int
     ):
         shown = sandbox.exec("tmux display-message -p '#{pane_width} #{pane_height} #{history_limit}'")
-        assert shown.output == "160 40 2000\n"
+        assert shown.output == f"160 40 {lines}\n"
 
     def test_the_shell_is_interactive_and_inside_a_login_shell(
         self, session: TerminalSession, sandbox: LocalSandbox
@@ -70,6 +78,24 @@ class TestTerminal:
         session.send("exit\n", 0)
         sandbox.wait_for(lambda: sandbox.screen().count("\nexit\n") == 1)
         run(session, sandbox, f"PS1='$ '; shopt login_shell > {sandbox.home}/shell")
+        assert (sandbox.home / "shell").read_text().split() == ["login_shell", "on"]
+
+    @pytest.mark.parametrize("quirks", [ALL])
+    def test_the_recorder_is_seen_when_its_shell_is_left(
+        self, session: TerminalSession, sandbox: LocalSandbox
+    ):
+        assert session.observe() == SCREEN + "$\n" + 39 * "\n"
+        run(session, sandbox, f"echo $- $(shopt login_shell) $ASCIINEMA_REC > {sandbox.home}/shell")
+        flags, _, login, recorder = (sandbox.home / "shell").read_text().split()
+        assert "i" in flags
+        assert (login, recorder) == ("off", "1")
+        session.send("exit\n", 0)
+        # The login shell has bash's own prompt, as nothing set another.
+        sandbox.wait_for(lambda: "saved to" in sandbox.screen() and sandbox.at_prompt())
+        left = [line for line in sandbox.screen().splitlines() if line][-4:-1]
+        starts = ["exit", "asciinema: recording finished", "asciinema: asciicast saved to /"]
+        assert all(line.startswith(start) for line, start in zip(left, starts, strict=True))
+        run(session, sandbox, f"PS1='$ '; echo $(shopt login_shell) $ASCIINEMA_REC > {sandbox.home}/shell")
         assert (sandbox.home / "shell").read_text().split() == ["login_shell", "on"]
 
     def test_output_follows_the_line_it_was_typed_on(self, session: TerminalSession, sandbox: LocalSandbox):
@@ -94,6 +120,12 @@ class TestTerminal:
         run(session, sandbox, "seq 1500")
         assert "\n1\n2\n" in session.observe()
 
+    def test_a_longer_scrollback_holds_more(self, session: TerminalSession, sandbox: LocalSandbox):
+        session.observe()
+        run(session, sandbox, "seq 2500")
+        assert "\n1\n2\n" in session.observe()
+
+    @pytest.mark.parametrize("quirks", [ALL])
     def test_more_than_the_scrollback_shows_the_screen(self, session: TerminalSession, sandbox: LocalSandbox):
         run(session, sandbox, "seq 2")
         session.observe()
@@ -114,6 +146,12 @@ class TestTerminal:
         run(session, sandbox, r"printf '\e[?1049h\e[Hfull'")
         observation = session.observe()
         assert observation.startswith(f"{SCREEN}full$")
+
+    def test_looking_at_the_screen_leaves_what_is_new(self, session: TerminalSession, sandbox: LocalSandbox):
+        session.observe()
+        run(session, sandbox, "seq 2")
+        assert session.screen().startswith("$ seq 2;")
+        assert session.observe().startswith(f"{NEW}$ seq 2;")
 
     def test_leaving_twice_ends_the_session_quietly(self, session: TerminalSession, sandbox: LocalSandbox):
         session.send("exit\n", 0)
@@ -144,13 +182,22 @@ class TestKeystrokes:
     def test_text_arrives_as_it_is(self, typed: "Typed", text: str):
         assert typed.into_cat(text) == text
 
-    def test_a_final_semicolon_is_lost_as_tmux_takes_it_for_its_own(self, typed: "Typed"):
-        assert typed.into_cat("echo a;", "\n") == "echo a\n"
+    @pytest.mark.parametrize(
+        ("quirks", "received"), [(frozenset(), "a;;\\;\n"), (ALL, "a;\n")], ids=["native", "quirk"]
+    )
+    def test_a_final_semicolon(self, typed: "Typed", received: str):
+        """tmux takes one for its own, and a backslash before it for a way to say that it should not."""
+        assert typed.into_cat("a;", ";", "\\;", "\n") == received
 
     @pytest.mark.parametrize("size", [15_000, 20_000, 200_000])
     def test_long_text_arrives_whole(self, typed: "Typed", size: int):
         text = "".join(f"{number:062d}é\n" for number in range(size // 65))
         assert typed.into_cat(text) == text
+
+    @pytest.mark.parametrize(("quirks", "newline"), [(frozenset(), b"\n"), (ALL, b"\r")])
+    def test_newlines_of_long_text(self, typed: "Typed", newline: bytes):
+        text = 16_000 * "x" + "\n"
+        assert typed.into_raw(text, len(text)) == 16_000 * b"x" + newline
 
     @pytest.mark.parametrize(
         ("keystrokes", "received"),

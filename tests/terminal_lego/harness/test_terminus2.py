@@ -1,7 +1,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from terminal_lego.harness.agents import AgentResult, Deadline
 from terminal_lego.harness.agents.terminus2 import Terminus2
 from terminal_lego.harness.clients import Completion
 from terminal_lego.harness.profile import Profile
+from terminal_lego.harness.quirks import QUIRKS
 from terminal_lego.task import Task, TaskConfig
 from terminal_lego.trajectory import Message, Trajectory
 from tests.terminal_lego.harness.local_sandbox import LocalSandbox, needs_tmux
@@ -19,6 +20,7 @@ from tests.terminal_lego.harness.local_sandbox import LocalSandbox, needs_tmux
 pytestmark = needs_tmux
 
 NATIVE = Profile.native()
+QUIRKY = replace(NATIVE, quirks=frozenset(QUIRKS))
 NEW = "New Terminal Output:\n"
 Answer = str | Completion | Exception
 
@@ -34,6 +36,8 @@ class Model:
 
     answers: list[Answer]
     model: str = "model"
+    context: int | None = None
+    output_limit: int | None = None
     asked: list[list[Message]] = field(default_factory=list)
     timeouts: list[float | None] = field(default_factory=list)
     then: Callable[[], None] = lambda: None
@@ -47,6 +51,9 @@ class Model:
             raise answer
         return answer if isinstance(answer, Completion) else Completion(answer)
 
+    def count(self, messages: list[Message]) -> int:
+        return sum(len(message["content"]) for message in messages)
+
     @property
     def prompts(self) -> list[str]:
         return [messages[-1]["content"] for messages in self.asked]
@@ -58,11 +65,15 @@ class Trial:
     folder: Path
 
     def run(
-        self, model: Model, max_turns: int | None = None, deadline: Deadline | None = None
+        self,
+        model: Model,
+        max_turns: int | None = None,
+        deadline: Deadline | None = None,
+        profile: Profile = NATIVE,
     ) -> AgentResult:
         task = Task(Path("hello"), TaskConfig(), "Say {hello}.\n")
         deadline = deadline or Deadline(None, sleep=self.settle)
-        return Terminus2(model, max_turns=max_turns).run(task, self.sandbox, self.folder, deadline)
+        return Terminus2(model, profile, max_turns).run(task, self.sandbox, self.folder, deadline)
 
     def settle(self, seconds: float) -> None:
         """Wait as asked, then on until a prompt stands at the end of the screen or the session is gone."""
@@ -101,6 +112,14 @@ def test_the_conversation_alternates_and_keeps_raw_replies(trial: Trial):
     assert [message["role"] for message in last] == ["user", "assistant"] * 2 + ["user"]
     assert last[1]["content"] == first
     assert "hm" not in json.dumps(last)
+
+
+@pytest.mark.parametrize("quirks", [frozenset(), frozenset({"line-breaks-of-thoughts"})])
+def test_line_breaks_that_a_thought_left_are_no_part_of_the_reply(quirks, trial: Trial):
+    """The reference keeps them; training on thoughts that no later turn reads does not."""
+    model = Model([Completion("\n\n" + reply("ls\n"), reasoning="hm"), reply(done=True), reply(done=True)])
+    trial.run(model, profile=replace(NATIVE, quirks=quirks))
+    assert model.asked[-1][1]["content"] == ("\n\n" if quirks else "") + reply("ls\n")
 
 
 def test_commands_of_both_completing_replies_run(trial: Trial):
@@ -145,25 +164,89 @@ def test_warnings_of_a_completing_reply_are_dropped(trial: Trial):
     assert "WARNINGS" not in model.prompts[1]
 
 
-def test_long_output_is_limited_twice_but_once_when_confirming(trial: Trial):
+@pytest.mark.parametrize(("profile", "is_right"), [(NATIVE, True), (QUIRKY, False)], ids=["native", "quirk"])
+def test_the_omitted_bytes_are_right_but_where_the_output_is_limited_twice(
+    trial: Trial, profile: Profile, is_right: bool
+):
     line = f"yes {'x' * 99} | head -500\n"
-    model = Model([reply(line), reply(line, done=True), reply(done=True)])
-    trial.run(model)
-    ordinary, confirm = model.prompts[1:]
-    assert omitted_bytes(ordinary) < 100
-    assert omitted_bytes(confirm) > 1_000
+    model = Model([reply(line), f"Sure: {reply(line)}", reply(line, done=True), reply(done=True)])
+    trial.run(model, profile=profile)
+    ordinary, warning, confirm = map(omitted_bytes, model.prompts[1:])
+    assert confirm > 1_000
+    assert [number > 1_000 for number in (ordinary, warning)] == [is_right, is_right]
+    assert is_right or max(ordinary, warning) < 100
 
 
 def omitted_bytes(prompt: str) -> int:
     return int(prompt.split("output limited to 10000 bytes; ")[1].split()[0])
 
 
-def test_a_cut_reply_runs_nothing_and_is_asked_for_again(trial: Trial):
-    cut = Completion(reply("touch f\n"), finish_reason="length", completion_tokens=64)
+CUT = Completion(reply("touch f\n"), finish_reason="length", completion_tokens=64)
+
+
+@pytest.mark.parametrize("limit", [64, None])
+def test_a_cut_reply_runs_nothing_and_is_asked_for_again(trial: Trial, limit: int | None):
+    model = Model([CUT, reply(done=True), reply(done=True)], output_limit=limit)
+    result = trial.run(model)
+    assert model.prompts[1] == NATIVE.length(limit, NATIVE.parse(CUT.text))
+    assert model.asked[1][1]["content"] == CUT.text
+    assert not (trial.sandbox.home / "f").exists()
+    assert (result.turns, result.completion_tokens) == (3, 64)
+
+
+def test_the_warnings_of_a_cut_reply_are_shown(trial: Trial):
+    cut = replace(CUT, text=f"Sure: {CUT.text}")
     model = Model([cut, reply(done=True), reply(done=True)])
     trial.run(model)
-    assert "cut off at 64 tokens" in model.prompts[1]
-    assert not (trial.sandbox.home / "f").exists()
+    assert "- Extra text detected before JSON object" in model.prompts[1]
+
+
+def test_a_cut_reply_keeps_the_declaration(trial: Trial):
+    model = Model([reply(done=True), CUT, reply(done=True), "never asked"])
+    trial.run(model)
+    assert model.answers == ["never asked"]
+
+
+@pytest.mark.parametrize(("profile", "left"), [(NATIVE, 2), (QUIRKY, 1)], ids=["native", "quirk"])
+def test_the_reference_does_not_count_cut_replies_as_turns(trial: Trial, profile: Profile, left: int):
+    model = Model([CUT, reply(), "never asked"])
+    result = trial.run(model, max_turns=1, profile=profile)
+    assert len(model.answers) == left
+    assert result.turns == 3 - left == len(trial.trajectory.turns)
+    assert trial.trajectory.messages()[:-1] == model.asked[-1]
+
+
+def test_a_cut_xml_reply_that_is_whole_is_used(trial: Trial):
+    whole = (
+        "<response>\n<analysis></analysis>\n<plan></plan>\n<commands>\n"
+        '<keystrokes duration="0.3">echo $((40+2))\n</keystrokes>\n</commands>\n</response>'
+    )
+    profile = Profile.native("xml")
+    model = Model([Completion(f"{whole}\n<respo", finish_reason="length"), "never asked"])
+    trial.run(model, max_turns=1, profile=profile)
+    assert trial.trajectory.turns[0].reply == whole
+    assert "\n42\n" in trial.trajectory.turns[0].observation
+
+
+@pytest.mark.parametrize(("profile", "runs"), [(NATIVE, True), (QUIRKY, False)], ids=["native", "quirk"])
+def test_a_warning_that_quotes_an_error_is_one_in_the_reference(trial: Trial, profile: Profile, runs: bool):
+    command = {"keystrokes": "touch f\n", "duration": 0.3, "ERROR:": 1}
+    odd = json.dumps({"analysis": "", "plan": "", "commands": [command]})
+    trial.run(Model([odd, reply()]), max_turns=2, profile=profile)
+    if runs:
+        trial.sandbox.wait_for((trial.sandbox.home / "f").exists)
+    else:
+        assert not (trial.sandbox.home / "f").exists()
+
+
+def test_a_declaration_survives_a_summary(trial: Trial):
+    """The first declaration fills the context; the reply after the summary is the second one."""
+    declared = reply(done=True)
+    model = Model([declared, "S", "Q", "A", declared, "never asked"], context=100)
+    trial.run(model)
+    assert model.answers == ["never asked"]
+    assert model.prompts[4] == NATIVE.resume("A")
+    assert model.prompts[2] == NATIVE.questions("Say {hello}.\n", "S", "$\n" + 39 * "\n")
 
 
 def test_the_end_of_the_session_ends_the_run_quietly(trial: Trial):
@@ -206,7 +289,7 @@ def test_every_turn_leaves_its_prompt_and_response(trial: Trial):
 )
 def test_an_error_of_the_model_ends_the_run_and_is_noted(trial: Trial, error: Exception):
     with pytest.raises(type(error)):
-        trial.run(Model([reply("ls\n"), error]))
+        trial.run(Model([reply("ls\n"), *[error] * 4]))
     assert len(trial.trajectory.turns) == 1
     assert trial.trajectory.exception == type(error).__name__
 

@@ -2,6 +2,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from terminal_lego.errors import (
     ModelUnavailableError,
     SandboxError,
 )
+from terminal_lego.harness import disk
 from terminal_lego.harness.agents import AgentResult
 from terminal_lego.harness.agents.nop import Nop
 from terminal_lego.harness.agents.oracle import Oracle
+from terminal_lego.harness.engine import BASE_IMAGE
 from terminal_lego.harness.record import read_result
 from terminal_lego.harness.sandbox import JOB_LABEL
 from terminal_lego.harness.trial import TrialResult, TrialSettings, run_trial
@@ -151,14 +154,157 @@ def test_without_health_there_is_no_trial(run):
 
 
 def test_artifacts_and_hooks(run):
+    made = "mkdir -p deep/skip; touch deep/skip/b deep/c deep/d.o"
     result = run(
-        Acts(),
-        artifacts=["/app/out.txt", {"source": "/made", "destination": "../made.txt"}, "/missing"],
+        Acts(f"{SOLVE}; echo published > /logs/artifacts/a; {made}"),
+        artifacts=[
+            "/app/out.txt",
+            {"source": "/made", "destination": "../made.txt"},
+            "/missing",
+            {"source": "/app/deep", "exclude": ["skip", "*.o"]},
+            {"source": "/app/deep/c", "destination": "manifest.json"},
+        ],
         verifier={"collect": [{"command": "echo made > /made"}, {"command": "sleep 9", "timeout_sec": 0.2}]},
     )
-    kept = {str(p.relative_to(result.path)) for p in (result.path / "artifacts").rglob("*") if p.is_file()}
-    assert kept == {"artifacts/app/out.txt", "artifacts/made.txt"}
+    folder = result.path / "artifacts"
+    kept = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+    assert kept == {"app/out.txt", "made.txt", "app/deep/c", "logs/artifacts/a", "manifest.json"}
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert [(entry["destination"], entry["type"], entry["status"]) for entry in manifest] == [
+        ("artifacts/logs/artifacts", "directory", "ok"),
+        ("artifacts/app/out.txt", "file", "ok"),
+        ("artifacts/made.txt", "file", "ok"),
+        ("artifacts/missing", "directory", "failed"),
+        ("artifacts/app/deep", "directory", "ok"),
+        ("artifacts/manifest.json", "directory", "skipped"),
+    ]
     assert result.reward == 1
+
+
+def test_what_is_hostile_in_artifacts_is_left_out(run):
+    plant = "ln -s /etc/passwd /logs/artifacts/link; mkfifo /logs/artifacts/pipe; ln -s /etc /logs/agent/etc"
+    result = run(
+        Acts(f"{SOLVE}; {plant}; echo 1 > /logs/artifacts/plain"), artifacts=["/logs/artifacts/link"]
+    )
+    assert [p.name for p in (result.path / "artifacts" / "logs" / "artifacts").iterdir()] == ["plain"]
+    assert list((result.path / "agent").iterdir()) == []
+    assert result.reward == 1
+
+
+@pytest.mark.parametrize("reward", ["echo 0 > $R", "true"])
+def test_a_verifier_without_its_tools_gives_no_reward(run, reward):
+    test = f"R=/logs/verifier/reward.txt; echo 'curl: (6) Could not resolve host: a.org'; {reward}"
+    result = run(Acts(), test=test)
+    assert (result.reward, result.exception_type) == (None, "VerifierBootstrapError")
+    assert result.is_infrastructure_error
+
+
+def test_a_verifier_out_of_memory_is_named(run):
+    hog = "python3 -c 'bytearray(400_000_000)' || exit"
+    result = run(Acts(), test=f"{hog}; echo 0 > /logs/verifier/reward.txt", environment={"memory_mb": 64})
+    assert (result.reward, result.exception_type) == (None, "MemoryLimitExceededError")
+    assert result.is_infrastructure_error
+
+
+def test_a_container_that_fills_the_disk_is_ended_and_named(run, monkeypatch):
+    monkeypatch.setattr(disk, "SECONDS", 0.1)
+    agent = Acts("head -c 30000000 /dev/zero > /big; sleep 600")
+    result = run(agent, environment={"storage_mb": 20})
+    assert (result.reward, result.exception_type) == (None, "StorageLimitExceededError")
+    assert "30 MB, 20 are its limit" in result.data["exception_info"]["exception_message"]
+
+
+def test_memory_that_an_agent_ran_out_of_is_its_own_affair(run):
+    result = run(Acts(f"python3 -c 'bytearray(400_000_000)'; {SOLVE}"), environment={"memory_mb": 64})
+    assert (result.reward, result.exception_type) == (1, None)
+
+
+def test_tests_that_do_not_arrive_are_typed(run):
+    result = run(Acts(f"{SOLVE}; touch /tests"))
+    assert (result.reward, result.exception_type) == (None, "AddTestsDirError")
+
+
+def test_secrets_are_scrubbed(run, monkeypatch):
+    monkeypatch.setenv("JUDGE_API_KEY", 'quoted"secret')
+    monkeypatch.setenv("SHORT_KEY", "echo")
+    result = run(
+        Acts(f"{SOLVE}; echo $PASSWORD | tee /logs/agent/shown.txt"),
+        test="echo $JUDGE; echo 1 > /logs/verifier/reward.txt",
+        environment={"env": {"PASSWORD": "from-the-table"}},
+        verifier={"env": {"JUDGE": "${JUDGE_API_KEY}"}},
+    )
+    assert (result.path / "agent" / "shown.txt").read_text() == "[PASSWORD]\n"
+    assert (result.path / "verifier" / "test-stdout.txt").read_text() == "[JUDGE_API_KEY]\n"
+    assert result.reward == 1
+
+
+def test_secrets_are_scrubbed_from_the_result(run, monkeypatch):
+    monkeypatch.setenv("JUDGE_API_KEY", 'quoted"secret')
+    result = run(Acts(error=ModelUnavailableError('401 for quoted"secret')))
+    assert result.data["exception_info"]["exception_message"] == "401 for [JUDGE_API_KEY]"
+
+
+def test_phases_have_their_own_network(run):
+    seen = "ls /sys/class/net | grep -c eth"
+    result = run(
+        Acts(f"{seen} > agent.txt; {SOLVE}"),
+        test=f'[ "$(cat agent.txt)" = 1 ] && [ "$({seen})" = 0 ] && echo 1 > /logs/verifier/reward.txt',
+        agent={"network_mode": "public"},
+        verifier={"network_mode": "no-network"},
+    )
+    assert result.reward == 1
+
+
+SEPARATE = {"environment_mode": "separate"}
+
+
+def test_a_separate_verifier_sees_only_artifacts(run):
+    found = "[ ! -e /app/out.txt ] && [ -x /tests/test.sh ]"
+    result = run(
+        Acts(f"{SOLVE}; cp out.txt /logs/artifacts; mkdir /srv/deep; echo deep > /srv/deep/file"),
+        test=f"{found} && cat /logs/artifacts/out.txt /srv/deep/file && echo 1 > /logs/verifier/reward.txt",
+        artifacts=["/srv/deep"],
+        verifier=SEPARATE,
+    )
+    assert (result.path / "verifier" / "test-stdout.txt").read_text() == "done\ndeep\n"
+    assert (result.reward, result.data["verifier_environment_mode"]) == (1, "separate")
+
+
+def test_an_agent_cannot_write_the_verdict_of_a_separate_verifier(run):
+    planted = (
+        "echo 1 > /logs/verifier/reward.txt; echo 1 > /logs/artifacts/reward.txt; echo kept > /logs/agent/a"
+    )
+    result = run(Acts(planted), test="true", verifier=SEPARATE)
+    assert (result.reward, result.exception_type) == (None, "RewardFileNotFoundError")
+    assert (result.path / "agent" / "a").read_text() == "kept\n"
+
+
+def test_a_separate_verifier_has_its_own_network_and_limits(run):
+    own = {"network_mode": "public", "memory_mb": 96}
+    limit = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null"
+    test = (
+        f"[ -e /sys/class/net/eth0 ] && [ $({limit}) = {96 * 2**20} ] && echo 1 > /logs/verifier/reward.txt"
+    )
+    assert run(Acts("[ ! -e /sys/class/net/eth0 ]"), test=test, verifier={"environment": own}).reward == 1
+
+
+def test_an_image_for_the_verifier_brings_its_tests(run, engine):
+    image = f"terminal-lego/test-grader:{os.getpid()}"
+    script = "#!/bin/sh\\necho $WHERE > /logs/verifier/reward.txt\\n"
+    lines = [
+        f"FROM {BASE_IMAGE}",
+        f"RUN mkdir /tests; printf '{script}' > /tests/test.sh; chmod +x /tests/test.sh",
+    ]
+    engine.images.build(fileobj=BytesIO("\n".join(lines).encode()), tag=image, rm=True)
+    try:
+        result = run(
+            Acts(),
+            test="echo 0 > /logs/verifier/reward.txt",
+            verifier={"environment": {"docker_image": image}, "env": {"WHERE": "0.5"}},
+        )
+    finally:
+        engine.images.remove(image)
+    assert result.reward == 0.5
 
 
 def test_what_an_agent_used_is_read_from_its_trajectory(run):

@@ -61,6 +61,11 @@ def test_a_broken_log_folder_is_repaired(run):
     assert run(f"echo 1 > {LOGS}/reward.txt", before="rm -rf /logs/verifier") == {"reward": 1}
 
 
+def test_a_log_folder_that_is_a_link_is_replaced(run):
+    planted = "mkdir /elsewhere; rm -rf /logs/verifier; ln -s /elsewhere /logs/verifier"
+    assert run(f"echo 1 > {LOGS}/reward.txt", before=planted) == {"reward": 1}
+
+
 def test_tests_arrive_after_the_agent_and_run_in_the_workdir(run):
     before = "ls /tests > /app/seen 2>&1"
     assert run(f'pwd; grep -q "No such file" seen && [ $PWD = /app ] && echo 1 > {LOGS}/reward.txt', before)
