@@ -11,6 +11,7 @@ from eval.config import EvaluationConfig
 from eval.serving import has_vllm_and_gpu, vllm_server
 from eval.training import refuse_other_wording, takes_thoughts
 from terminal_lego.errors import ConfigError
+from terminal_lego.harness.harbor_wheel import harbor_profile
 from terminal_lego.harness.profile import Profile
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _profile(config: EvaluationConfig) -> Profile:
     if harness.profile == "native":
         return Profile.native(harness.parser)
     if harness.profile == "harbor":
-        return Profile.harbor(harness.parser, harness.wheel)
+        return harbor_profile(harness.parser, harness.wheel)
     return Profile.load(harness.profile)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from terminal_lego.errors import ConfigError
+from terminal_lego.harness.fingerprint import identify
 from terminal_lego.harness.profile import Profile
 
 TRAINING = "training.json"
@@ -25,10 +26,10 @@ def refuse_other_wording(student: str | None, profile: Profile) -> None:
         ConfigError: the wording was not trained on.
     """
     trained = _noted(student).get("profiles")
-    if trained and profile.id not in trained:
+    if trained and identify(profile.head) not in trained:
         raise ConfigError(
             f"{student} was trained on {', '.join(sorted(trained))}, harness.profile={profile.name} is "
-            f"{profile.id}: evaluate it in the wording it knows, or set force=true."
+            f"{identify(profile.head)}: evaluate it in the wording it knows, or set force=true."
         )
 
 

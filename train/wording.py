@@ -28,10 +28,10 @@ def check(found: Collection[str], *, is_evaluated: bool) -> str | None:
 
     Raises ConfigError when it certainly does.
     """
-    from terminal_lego.harness.fingerprint import UNKNOWN
+    from terminal_lego.harness.fingerprint import UNKNOWN, identify
     from terminal_lego.harness.profile import Profile
 
-    spoken = Profile.native().id
+    spoken = identify(Profile.native().head)
     if not is_evaluated or not found or spoken in found:
         return None
     if UNKNOWN in found:

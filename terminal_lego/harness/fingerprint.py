@@ -25,7 +25,7 @@ def identify(prompt: str) -> str:
 
 
 def fingerprint_of(trajectories: "Iterable[Trajectory]") -> Counter[str]:
-    """How many conversations were recorded in which wording; compare with `Profile.id`."""
+    """How many conversations were recorded in which wording; compare with `identify(profile.head)`."""
     return Counter(identify(trajectory.prompt) for trajectory in trajectories)
 
 

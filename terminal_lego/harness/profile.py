@@ -90,13 +90,6 @@ class Profile:
         return cls.load(PROFILES / ("native" if parser == "json" else f"native-{parser}"))
 
     @classmethod
-    def harbor(cls, parser: str = "json", source: str | Path | None = None) -> "Profile":
-        """The reference's wording and quirks, read from a wheel or an installation; see `harbor_wheel`."""
-        from terminal_lego.harness.harbor_wheel import harbor_profile
-
-        return harbor_profile(parser, source)
-
-    @classmethod
     def load(cls, folder: str | Path) -> "Profile":
         """Read `<message>.md` from a folder, which gives the profile its name.
 
@@ -128,13 +121,6 @@ class Profile:
     def head(self) -> str:
         """What the first user message begins with, whatever the task."""
         return self.initial("\0", "").partition("\0")[0]
-
-    @property
-    def id(self) -> str:
-        """Such as "harbor-B-json": by the initial prompt, so that recorded conversations have one too."""
-        from terminal_lego.harness.fingerprint import identify
-
-        return identify(self.head)
 
     def parse(self, text: str) -> Reply:
         """Read a reply in this profile's format. Never raises."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from terminal_lego.errors import ModelUnavailableError
 from terminal_lego.harness.add_on import AddOn, Teacher
+from terminal_lego.harness.harbor_wheel import harbor_profile
 from terminal_lego.harness.job import JobResult, run_job, trial_name
 from terminal_lego.harness.metered import MeteredClient
 from terminal_lego.harness.profile import Profile
@@ -116,5 +117,5 @@ def _profile(config: RolloutConfig) -> Profile:
     if config.profile == "native":
         return Profile.native(config.parser)
     if config.profile == "harbor":
-        return Profile.harbor(config.parser, config.wheel)
+        return harbor_profile(config.parser, config.wheel)
     return Profile.load(config.profile)

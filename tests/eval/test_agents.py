@@ -6,6 +6,7 @@ from eval import agents
 from eval.agents import Plan
 from eval.config import EvaluationConfig, HarnessConfig
 from terminal_lego.errors import ConfigError
+from terminal_lego.harness.fingerprint import identify
 from terminal_lego.harness.profile import Profile
 
 
@@ -76,7 +77,7 @@ def test_wording_a_student_was_not_trained_on_is_refused_unless_forced(tmp_path)
     with pytest.raises(ConfigError, match=r"was trained on harbor-B-json, .* or set force=true"):
         Plan(config(student=str(tmp_path)))
     Plan(config(student=str(tmp_path), force=True))
-    (tmp_path / "training.json").write_text(json.dumps({"profiles": ["x", Profile.native().id]}))
+    (tmp_path / "training.json").write_text(json.dumps({"profiles": ["x", identify(Profile.native().head)]}))
     Plan(config(student=str(tmp_path)))
 
 

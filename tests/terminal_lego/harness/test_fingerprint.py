@@ -17,7 +17,7 @@ def conversation(number: int, model: str, prompt: str) -> Trajectory:
 @pytest.mark.parametrize("parser", PARSERS)
 def test_native_prompts_are_known_whatever_the_task(parser: str):
     profile = Profile.native(parser)
-    assert profile.id == f"native-{parser}"
+    assert identify(profile.head) == f"native-{parser}"
     assert identify(profile.initial("Any {task}\n", "$ ")) == f"native-{parser}"
 
 
@@ -29,9 +29,9 @@ def test_other_prompts_are_unknown(prompt: str):
 def test_a_changed_word_is_unknown(tmp_path: Path):
     native = Profile.native()
     changed = Profile("mine", "json", {**native.templates, "initial": "Well. " + native.templates["initial"]})
-    assert changed.id == "unknown"
+    assert identify(changed.head) == "unknown"
     reworded = Profile("mine", "json", {**native.templates, "confirm": "Sure? {observation}"})
-    assert reworded.id == "native-json"
+    assert identify(reworded.head) == "native-json"
 
 
 def test_conversations_are_counted_by_wording():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from terminal_lego.errors import ConfigError
 from terminal_lego.harness.fingerprint import PINS, identify
-from terminal_lego.harness.harbor_wheel import PACKAGE, WHEEL_VARIABLE
+from terminal_lego.harness.harbor_wheel import PACKAGE, WHEEL_VARIABLE, harbor_profile
 from terminal_lego.harness.observation import limit
 from terminal_lego.harness.profile import PARSERS, Profile
 from terminal_lego.harness.quirks import QUIRKS
@@ -28,7 +28,7 @@ def parser(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def profile(harbor_wheel: Path, parser: str) -> Profile:
-    return Profile.harbor(parser, harbor_wheel)
+    return harbor_profile(parser, harbor_wheel)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_templates_have_the_known_hashes(harbor_wheel: Path, old_harbor_wheel: P
 
 
 def test_filled_prompts_have_the_known_hashes(harbor_wheel: Path):
-    json, xml = (Profile.harbor(parser, harbor_wheel) for parser in PARSERS)
+    json, xml = (harbor_profile(parser, harbor_wheel) for parser in PARSERS)
     assert len(json.initial("I", "T")) == 2_881
     assert sha256(json.initial("I", "T")).startswith("c05f95c33f379bf4")
     assert sha256(json.confirm("\0")).startswith("29c81050137f9f1c")
@@ -56,15 +56,15 @@ def test_filled_prompts_have_the_known_hashes(harbor_wheel: Path):
 
 
 def test_profiles_are_known_by_name_and_id(harbor_wheel: Path, old_harbor_wheel: Path, parser: str):
-    new, old = Profile.harbor(parser, harbor_wheel), Profile.harbor(parser, old_harbor_wheel)
-    assert (new.name, new.id) == ("harbor-0.25.0", f"harbor-B-{parser}")
-    assert (old.name, old.id) == ("harbor-0.1.28", f"harbor-A-{parser}")
-    assert identify(old.initial("Do it.", "$")) == old.id
+    new, old = harbor_profile(parser, harbor_wheel), harbor_profile(parser, old_harbor_wheel)
+    assert (new.name, identify(new.head)) == ("harbor-0.25.0", f"harbor-B-{parser}")
+    assert (old.name, identify(old.head)) == ("harbor-0.1.28", f"harbor-A-{parser}")
+    assert identify(old.initial("Do it.", "$")) == identify(old.head)
 
 
 def test_quirks_are_all_that_the_version_has(harbor_wheel: Path, old_harbor_wheel: Path):
-    assert Profile.harbor(source=harbor_wheel).quirks == set(QUIRKS) - {"wait-newline"}
-    assert Profile.harbor(source=old_harbor_wheel).quirks == set(QUIRKS)
+    assert harbor_profile(source=harbor_wheel).quirks == set(QUIRKS) - {"wait-newline"}
+    assert harbor_profile(source=old_harbor_wheel).quirks == set(QUIRKS)
 
 
 def test_confirm_is_what_the_reference_asks(profile: Profile, agent: Agent):
@@ -101,7 +101,7 @@ def test_a_cut_reply_is_answered_as_by_the_reference(profile: Profile, agent: Ag
 
 
 def test_an_early_version_names_a_fixed_limit(old_harbor_wheel: Path, parser: str):
-    profile = Profile.harbor(parser, old_harbor_wheel)
+    profile = harbor_profile(parser, old_harbor_wheel)
     (message,) = Agent(old_harbor_wheel, parser).texts("_query_llm", "error_msg")
     assert profile.length(64, Reply()) == profile.length(None, Reply()) == message
     assert profile.servers([McpServer(name="a", url="http://a")]) == ""
@@ -159,7 +159,7 @@ def test_output_is_limited_as_by_the_reference(any_agent: Agent, text: str, most
 
 def test_the_variable_names_the_wheel(harbor_wheel: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(WHEEL_VARIABLE, str(harbor_wheel))
-    assert Profile.harbor().fingerprint == Profile.harbor(source=harbor_wheel).fingerprint
+    assert harbor_profile().fingerprint == harbor_profile(source=harbor_wheel).fingerprint
 
 
 def made_wheel(wheel: Path, target: Path, change: dict[str, tuple[str, str]]) -> Path:
@@ -183,8 +183,8 @@ def made_wheel(wheel: Path, target: Path, change: dict[str, tuple[str, str]]) ->
     ids=["template", "message"],
 )
 def test_unknown_wording_is_called_unknown(harbor_wheel: Path, tmp_path: Path, change: dict):
-    assert Profile.harbor(source=made_wheel(harbor_wheel, tmp_path / "same.whl", {})).name == "harbor-0.25.0"
-    changed = Profile.harbor(source=made_wheel(harbor_wheel, tmp_path / "other.whl", change))
+    assert harbor_profile(source=made_wheel(harbor_wheel, tmp_path / "same.whl", {})).name == "harbor-0.25.0"
+    changed = harbor_profile(source=made_wheel(harbor_wheel, tmp_path / "other.whl", change))
     assert changed.name == "harbor-0.25.0-unknown"
 
 
@@ -201,7 +201,7 @@ def test_unknown_wording_is_called_unknown(harbor_wheel: Path, tmp_path: Path, c
 def test_a_message_that_moved_is_named(harbor_wheel: Path, tmp_path: Path, change: tuple, missing: str):
     moved = made_wheel(harbor_wheel, tmp_path / "moved.whl", {"terminus_2.py": change})
     with pytest.raises(ConfigError, match=missing) as refused:
-        Profile.harbor(source=moved)
+        harbor_profile(source=moved)
     assert HELP in str(refused.value)
 
 
@@ -209,7 +209,7 @@ def test_nothing_of_a_wheel_is_executed(harbor_wheel: Path, tmp_path: Path):
     trap = f"open({str(tmp_path / 'sprung')!r}, 'w')\n"
     classes = {"terminus_2.py": "class Terminus2(", "terminus_json_plain_parser.py": "class TerminusJSON"}
     change = {name: (opening, trap + opening) for name, opening in classes.items()}
-    assert Profile.harbor(source=made_wheel(harbor_wheel, tmp_path / "w.whl", change)).name == "harbor-0.25.0"
+    assert harbor_profile(source=made_wheel(harbor_wheel, tmp_path / "w.whl", change)).name == "harbor-0.25.0"
     assert not (tmp_path / "sprung").exists()
 
 
@@ -224,7 +224,7 @@ def test_what_is_no_wheel_is_refused_with_a_way_out(tmp_path: Path, content: obj
     elif isinstance(content, bytes):
         path.write_bytes(content)
     with pytest.raises(ConfigError, match="not a wheel of Harbor") as refused:
-        Profile.harbor(source=path)
+        harbor_profile(source=path)
     assert HELP in str(refused.value)
 
 
@@ -232,12 +232,12 @@ def test_a_wheel_without_the_agent_is_refused(tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "h.whl", "w") as archive:
         archive.writestr("harbor-9.0.dist-info/METADATA", "")
     with pytest.raises(ConfigError, match=r"has no readable .*terminus-json-plain\.txt"):
-        Profile.harbor(source=tmp_path / "h.whl")
+        harbor_profile(source=tmp_path / "h.whl")
 
 
 def test_an_unknown_parser_is_refused():
     with pytest.raises(ConfigError, match="'yaml' is not one of json, xml"):
-        Profile.harbor("yaml")
+        harbor_profile("yaml")
 
 
 def test_an_installation_is_read_without_import(
@@ -246,6 +246,6 @@ def test_an_installation_is_read_without_import(
     zipfile.ZipFile(made_wheel(harbor_wheel, tmp_path / "w.whl", {})).extractall(tmp_path / "site")
     monkeypatch.delenv(WHEEL_VARIABLE, raising=False)
     with pytest.raises(ConfigError, match="none is installed"):
-        Profile.harbor()
+        harbor_profile()
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    assert Profile.harbor() == Profile.harbor(source=harbor_wheel)
+    assert harbor_profile() == harbor_profile(source=harbor_wheel)

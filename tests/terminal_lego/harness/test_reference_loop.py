@@ -24,6 +24,7 @@ from terminal_lego.errors import ContextLengthExceededError, ModelUnavailableErr
 from terminal_lego.harness.agents import Deadline
 from terminal_lego.harness.agents.terminus2 import Terminus2
 from terminal_lego.harness.clients import Completion
+from terminal_lego.harness.harbor_wheel import harbor_profile
 from terminal_lego.harness.profile import Profile
 from terminal_lego.harness.sandbox import ExecResult
 from terminal_lego.task import Task, TaskConfig
@@ -158,7 +159,7 @@ class Reference:
         agent = reference_class(wheel, "terminus_2.py", "Terminus2", **errors, **records)
         session = reference_class(wheel, "tmux_session.py", "TmuxSession")
         self.chat = reference_class(wheel, "harbor/llms/chat.py", "Chat")
-        self.parser, self.profile = parser(wheel, "json"), Profile.harbor("json", wheel)
+        self.parser, self.profile = parser(wheel, "json"), harbor_profile("json", wheel)
 
         class Session(session):
             _previous_buffer = None

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from terminal_lego.formats import read_trajectories
+from terminal_lego.harness.harbor_wheel import harbor_profile
 from terminal_lego.harness.observation import delta, limit
 from terminal_lego.harness.profile import Profile
 from terminal_lego.trajectory import Trajectory
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_every_recorded_user_message_is_rebuilt(harbor_wheel: Path):
-    profile = Profile.harbor(source=harbor_wheel)
+    profile = harbor_profile(source=harbor_wheel)
     trajectories = read_trajectories(RECORDED).trajectories
     counts: Counter[str] = Counter()
     for trajectory in trajectories:
