@@ -30,10 +30,11 @@ def comparison_table(results: Results) -> Table:
     done = [result for result in results.values() if result]
     groups = sorted({group for result in done for group in result.per_group})
     several = any(result.trials > result.tasks for result in done)
+    lost = any(result.infrastructure_errors for result in done)
     headings = [
         "solved in any trial" if several else "solved",
         "pass@1 [95 %]",
-        "excl. errors [95 %]",
+        "excl. errors [95 %]" if lost else "excl. errors",
         "errors",
     ]
     table = Table(
@@ -46,7 +47,7 @@ def comparison_table(results: Results) -> Table:
     for heading in headings + groups:
         table.add_column(Text(heading), justify="right", no_wrap="[95 %]" in heading)
     for name, result in results.items():
-        cells = _cells(result, groups) if result else ["not evaluated"]
+        cells = _cells(result, groups, lost) if result else ["not evaluated"]
         table.add_row(*(Text(cell) for cell in [name, *cells]))
     return table
 
@@ -141,7 +142,7 @@ def _number(value: float) -> str:
     return "NaN" if math.isnan(value) else f"{100 * value:.1f}"
 
 
-def _cells(result: EvaluationResult, groups: list[str]) -> list[str]:
+def _cells(result: EvaluationResult, groups: list[str], lost: bool) -> list[str]:
     low, high = result.interval
     valid_low, valid_high = result.interval_without_infrastructure_errors
     valid = percent(result.pass_at_1_without_infrastructure_errors)
@@ -149,7 +150,7 @@ def _cells(result: EvaluationResult, groups: list[str]) -> list[str]:
     return [
         f"{result.solved}/{result.tasks}",
         f"{percent(result.pass_at_1)} [{_number(low)}, {_number(high)}]",
-        f"{valid} [{_number(valid_low)}, {_number(valid_high)}]",
+        f"{valid} [{_number(valid_low)}, {_number(valid_high)}]" if lost else valid,
         str(result.infrastructure_errors),
         *(f"{score['solved']}/{score['tasks']}" if score else "-" for score in per_group),
     ]

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 CLIPPED_TOO_OFTEN = 0.95
-STEPS_TO_JUDGE = 20
+STEPS_TO_JUDGE = 50
+"""Logged ones: a first stretch of long gradients is nothing unusual."""
 REPLY_TEXT = "reply text"
 
 
@@ -74,8 +75,8 @@ class Clipping:
             return None
         self._warned = True
         return (
-            f"{share:.0%} of {self._steps} steps were clipped to sft.clip={self._limit:g}: the gradient's "
-            "length no longer counts, as if the learning rate were another; raise sft.clip, or see that "
+            f"{share:.0%} of {self._steps} logged steps were clipped to sft.clip={self._limit:g}: the "
+            "gradient's length no longer counts, as if the learning rate were another; raise sft.clip, or see that "
             "sft.learning_rate was chosen for this."
         )
 
