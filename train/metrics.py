@@ -76,8 +76,8 @@ class Clipping:
         self._warned = True
         return (
             f"{share:.0%} of {self._steps} logged steps were clipped to sft.clip={self._limit:g}: the "
-            "gradient's length no longer counts, as if the learning rate were another; raise sft.clip, or see "
-            "that sft.learning_rate was chosen for this."
+            "gradient's length no longer counts, as if the learning rate were another; raise sft.clip, or "
+            "see that sft.learning_rate was chosen for this."
         )
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
+TRAINING = "training.json"
+"""In which wording the student was taught, and whether it reads earlier thoughts."""
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -77,6 +80,8 @@ def _write(
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / NAME).write_text(card(run, merged=True), encoding="utf-8")
+    if (noted := run.student / TRAINING).is_file():  # which `python -m eval` asks for
+        shutil.copyfile(noted, folder / TRAINING)
     return whole.taught, whole.moved
 
 

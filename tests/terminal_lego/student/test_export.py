@@ -47,7 +47,7 @@ def test_a_folder_is_complete_and_holds_nothing_else(merged, whole, lora_run, fu
         files = {path.name for path in folder.iterdir()}
         assert files == {
             *("config.json", "generation_config.json", "model.safetensors", "README.md"),
-            *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),
+            *("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "training.json"),
         }
         config = json.loads((folder / "config.json").read_text())
         assert config["architectures"] == ["Qwen3ForCausalLM"]
