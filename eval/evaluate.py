@@ -1,6 +1,5 @@
 """Evaluate one student on tasks: run the trials, score them in both forms, keep the record."""
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from eval.shards import planned_names
 from terminal_lego.harness.agents import Agent
 from terminal_lego.harness.job import run_job
 from terminal_lego.harness.record import TrialSettings, read_result
+from terminal_lego.json_files import write_json
 from terminal_lego.task import Task
 
 __all__ = ["EvaluationResult", "Score", "TrialRecord", "evaluate", "summarize", "write_result"]
@@ -82,6 +82,5 @@ def evaluate(
 
 def write_result(result: EvaluationResult) -> EvaluationResult:
     """Write `evaluation.json` into the job's folder."""
-    text = json.dumps(result.to_dict(), indent=1, allow_nan=False) + "\n"
-    (Path(result.job_dir) / RESULT_FILE).write_text(text)
+    write_json(Path(result.job_dir) / RESULT_FILE, result.to_dict())
     return result

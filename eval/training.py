@@ -7,8 +7,7 @@ from typing import Any
 from terminal_lego.errors import ConfigError
 from terminal_lego.harness.fingerprint import identify
 from terminal_lego.harness.profile import Profile
-
-TRAINING = "training.json"
+from terminal_lego.student.names import TRAINING
 
 
 def takes_thoughts(student: str | None) -> bool:

@@ -18,6 +18,7 @@ from terminal_lego.rendering.cache import Examples, TokenCache
 from terminal_lego.rendering.coverage import CoverageRow, alarm, coverage_table
 from terminal_lego.rendering.thinking import LAST_TURN
 from terminal_lego.report.page import write_page
+from terminal_lego.student.names import TRAINING
 from terminal_lego.trajectory import Trajectory
 from train import processes
 from train.config import TrainConfig
@@ -32,7 +33,7 @@ from train.run_directory import RunDirectory, command_to_continue, settings_of
 from train.sft import Outcome, load_tokenizer, sft
 from train.stages import Stages
 from train.tracking import Tracker
-from train.wording import RECORD, check, wordings
+from train.wording import check, wordings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -93,7 +94,7 @@ def run(config: TrainConfig) -> None:
             processes.join(deepspeed=uses_deepspeed(config.parallel))
             processes.shared(lambda: prepared.key)
             outcome = train(prepared.examples, tokenizer, config, directory, tracker, planned)
-            write_json(outcome.path / RECORD, {"profiles": recorded, "thinking": config.student.thinking})
+            write_json(outcome.path / TRAINING, {"profiles": recorded, "thinking": config.student.thinking})
             tell_outcome(outcome, planned, console)
         results: dict[str, EvaluationResult] = {}
         if tasks and not reason:

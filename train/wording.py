@@ -6,10 +6,6 @@ from collections.abc import Collection, Iterable
 from terminal_lego.errors import ConfigError
 from terminal_lego.trajectory import Trajectory
 
-RECORD = "training.json"
-"""Beside the student: {"profiles": {wording: conversations}, "thinking": policy}; `python -m eval` refuses
-another wording, and takes thoughts out where they were not read."""
-
 
 def wordings(trajectories: Iterable[Trajectory], trained: Iterable[str]) -> Counter[str]:
     """How many of the trained conversations were recorded in which wording.

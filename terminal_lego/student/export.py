@@ -11,6 +11,7 @@ from terminal_lego.rendering.template import renders_by_turn
 from terminal_lego.rendering.thinking import NO_THOUGHT, OFF
 from terminal_lego.rendering.tokenizer import load_tokenizer
 from terminal_lego.student.card import NAME, card
+from terminal_lego.student.names import TRAINING
 from terminal_lego.student.probe import TOLERANCE, logits, refuse_apart
 from terminal_lego.student.run import Run
 from terminal_lego.student.weights import dtype_of, load, load_whole
@@ -18,9 +19,6 @@ from terminal_lego.student.weights import dtype_of, load, load_whole
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedTokenizerBase
-
-TRAINING = "training.json"
-"""In which wording the student was taught, and whether it reads earlier thoughts."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,11 @@
 import re
 from pathlib import Path, PurePath
 
+TRAINING = "training.json"
+"""Beside a student: {"profiles": {wording: conversations}, "thinking": policy} of its training.
+
+`python -m eval` refuses another wording, and takes thoughts out where earlier ones were not read."""
+
 _HUB = re.compile(r"(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)(?:@[\w./-]+)?", re.ASCII)
 _FILES = (".json", ".jsonl", ".parquet")
 

@@ -112,10 +112,9 @@ def base(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def surroundings():
-    """From the project's root; DeepSpeed compiles once per machine, not once per test run."""
+    """From the project's root."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
-        patch.delenv("XDG_CACHE_HOME")  # where it looks for what it compiled
         yield
 
 
